@@ -1,0 +1,3 @@
+//! Build scripting: `cargo xtask <command>`.
+
+fn main() {}
