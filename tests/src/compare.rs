@@ -70,7 +70,13 @@ fn worst(name: &str, len: usize, element: impl Fn(usize) -> (f64, f64, f64)) -> 
         } else {
             f64::INFINITY
         };
-        let of_tolerance = if error == 0.0 { 0.0 } else { error / allowed };
+        let of_tolerance = if error == 0.0 {
+            0.0
+        } else if error.is_finite() && allowed.is_finite() {
+            error / allowed
+        } else {
+            f64::INFINITY
+        };
         all.largest = all.largest.max(error);
         if of_tolerance > all.of_tolerance {
             all.of_tolerance = of_tolerance;

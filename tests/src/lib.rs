@@ -7,5 +7,11 @@
 
 pub mod case;
 pub mod compare;
+pub mod executor;
+pub mod expected;
+pub mod harness;
+pub mod ops;
+pub mod program;
+pub mod run_op;
 pub mod table;
 pub mod tensors;
