@@ -2,7 +2,9 @@
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
+use criterion::{
+    BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime,
+};
 use gradling::kernel::{Conv, Cpu, Level};
 use gradling::kernel::{conv2d, conv2d_filter_grad, conv2d_input_grad};
 use gradling::kernel::{conv2d_filter_grad_workspace, conv2d_input_grad_workspace, conv2d_workspace};

@@ -3,7 +3,9 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use gradling::{DType, Device, Graph, Level, Plan, PlanOptions, Result, Session, Shape, Tensor, Trace, Variables};
+use gradling::{
+    DType, Device, Graph, Level, Plan, PlanOptions, Result, Session, Shape, Tensor, Trace, Variables,
+};
 use gradling_benches::workload::{Input, Numbers};
 
 /// Adam on `n` weights: the gradient is the input, the weights and both moments are variables.
@@ -34,7 +36,9 @@ fn regions(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("adam {n}"));
         group.throughput(Throughput::Elements(n as u64));
         let apart = PlanOptions { optimize: false, in_place: false, workspace: true };
-        let fused = Level::available().iter().map(|&level| (format!("fused {level:?}"), level, PlanOptions::default()));
+        let fused = Level::available()
+            .iter()
+            .map(|&level| (format!("fused {level:?}"), level, PlanOptions::default()));
         for (name, level, options) in fused.chain([("op by op".to_string(), Level::best(), apart)]) {
             let plan = Plan::compile(&graph, &options).expect("the plan compiles");
             let device = Device::new(level, 1).expect("the level is available");

@@ -239,10 +239,8 @@ const RULES: &[(&str, Rule)] = &[
     ("tf.pad", |a| match a.case.text("mode") {
         None | Some("CONSTANT") => {
             let sides = a.case.config.get("paddings").and_then(Value::as_array).cloned().unwrap_or_default();
-            let sides: Result<Vec<(usize, usize)>, Fault> = sides
-                .iter()
-                .map(|s| Ok(pair(Some(s), [0, 0]).map(|p| (p[0] as usize, p[1] as usize))?))
-                .collect();
+            let sides: Result<Vec<(usize, usize)>, Fault> =
+                sides.iter().map(|s| pair(Some(s), [0, 0]).map(|p| (p[0] as usize, p[1] as usize))).collect();
             one(a.x[0].pad(&sides?, a.case.number("constant_values").unwrap_or(0.0) as f32))
         }
         Some(mode) => unsupported(format!("tf.pad of mode {mode}")),

@@ -64,7 +64,7 @@ fn emit<'b>(inputs: &[Var<'b>], steps: &[Step]) -> Vec<Var<'b>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn plan_equals_tape(
