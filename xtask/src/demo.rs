@@ -17,9 +17,9 @@ pub struct Options {
     /// Open the page in Chromium without a screen, train the MLP for one epoch, print `demo: val_accuracy X`
     #[arg(long)]
     pub headless: bool,
-    /// Port to serve on (0: any free one)
-    #[arg(long, default_value_t = 8080)]
-    pub port: u16,
+    /// Port to serve on [default: 8080, or any free one]
+    #[arg(long)]
+    pub port: Option<u16>,
     /// Build only
     #[arg(long)]
     pub no_serve: bool,
@@ -50,7 +50,11 @@ pub fn demo(options: &Options) -> Result<()> {
         println!("demo: built demo-site/dist");
         return Ok(());
     }
-    let served = serve(&root().join("demo-site/dist"), options.port)?;
+    let site = root().join("demo-site/dist");
+    let served = match options.port {
+        Some(port) => serve(&site, port)?,
+        None => serve(&site, 8080).or_else(|_| serve(&site, 0))?,
+    };
     println!("demo: {} (Ctrl-C ends it)", served.url());
     served.forever();
     Ok(())
@@ -66,7 +70,7 @@ pub fn train() -> Result<()> {
     let served = serve(&root().join("demo-site/dist"), 0)?;
     let picture = target_dir().join("demo.png");
     let mut command = node("tests/browser/demo.mjs");
-    command.arg(served.url()).arg(&picture).env("GRADLING_CHROMIUM", browser);
+    command.arg(served.url()).arg(&picture).env("CHROMIUM", browser);
     let (success, _) = tee(&mut command, Duration::from_secs(600))?;
     if !success {
         bail!("the demo page failed; see target/demo.png");

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::{
-    shell::{root, run},
+    shell::{self, root, run},
     toolchain::{Cross, Library, WASM, npm_install},
 };
 
@@ -29,14 +29,14 @@ pub fn folder() -> PathBuf {
     root().join("wasm/pkg")
 }
 
-/// Builds the package. `dev` keeps names and skips wasm-opt.
+/// Builds the package and returns the number of compiler warnings. `dev` keeps names and skips wasm-opt.
 ///
 /// # Errors
 /// A compiler or a tool is missing or fails.
-pub fn build(dev: bool) -> Result<()> {
+pub fn build(dev: bool) -> Result<usize> {
     npm_install("wasm")?;
     npm_install("tests")?;
-    let wasm = compile(dev)?;
+    let (wasm, warnings) = compile(dev)?;
     let core = folder().join("core");
     clear(&folder())?;
     Bindgen::new()
@@ -67,10 +67,10 @@ pub fn build(dev: bool) -> Result<()> {
     }
     let bytes = fs::metadata(core.join("gradling_wasm_bg.wasm"))?.len();
     println!("package: wasm/pkg, {bytes} bytes of wasm");
-    Ok(())
+    Ok(warnings)
 }
 
-fn compile(dev: bool) -> Result<PathBuf> {
+fn compile(dev: bool) -> Result<(PathBuf, usize)> {
     let cross = Cross::new(WASM)?;
     let mut flags: Vec<String> =
         vec![format!("-Ctarget-feature={}", FEATURES.map(|(rustc, _)| format!("+{rustc}")).join(","))];
@@ -80,19 +80,15 @@ fn compile(dev: bool) -> Result<PathBuf> {
     }
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let profile = if dev { "release" } else { "web" };
-    run(cross.cargo("build", Library::Std, &flags).args([
-        "--package",
-        "gradling-wasm",
-        "--profile",
-        profile,
-    ]))?;
+    let mut cargo = cross.cargo("build", Library::Std, &flags);
+    let built = shell::build(cargo.args(["--package", "gradling-wasm", "--profile", profile]))?;
     let wasm = cross.artifacts(profile).join("gradling_wasm.wasm");
     if !wasm.is_file() {
         bail!(
             "gradling-wasm built no gradling_wasm.wasm; its [lib] needs crate-type = [\"cdylib\", \"rlib\"]"
         );
     }
-    Ok(wasm)
+    Ok((wasm, built.warnings))
 }
 
 fn remapped() -> Vec<(PathBuf, &'static str)> {

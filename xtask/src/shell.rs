@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 /// The workspace root: the parent of this crate's folder.
 pub fn root() -> PathBuf {
@@ -145,4 +146,44 @@ pub fn which(program: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?)
         .map(|folder| folder.join(format!("{program}{}", env::consts::EXE_SUFFIX)))
         .find(|path| path.is_file())
+}
+
+/// What a cargo build reported.
+#[derive(Default)]
+pub struct Built {
+    /// Name, kind (`bin`, `example`, …) and path of every program built.
+    pub programs: Vec<(String, String, PathBuf)>,
+    /// Compiler warnings about the tree's own code.
+    pub warnings: usize,
+}
+
+/// Runs a `cargo build` or `cargo check` and collects its programs and warnings, which are shown as always.
+pub fn build(command: &mut Command) -> Result<Built> {
+    eprintln!("+ {}", shown(command));
+    let output = command
+        .arg("--message-format=json-diagnostic-rendered-ansi")
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot start `{}`", shown(command)))?;
+    let mut built = Built::default();
+    for message in String::from_utf8_lossy(&output.stdout).lines() {
+        let Ok(message) = serde_json::from_str::<Value>(message) else { continue };
+        if let Some(text) = message.pointer("/message/rendered").and_then(Value::as_str) {
+            eprint!("{text}");
+        }
+        if message.pointer("/message/level").and_then(Value::as_str) == Some("warning") {
+            built.warnings += 1;
+        }
+        let text = |path: &str| message.pointer(path).and_then(Value::as_str).map(str::to_owned);
+        if let (Some(name), Some(kind), Some(path)) =
+            (text("/target/name"), text("/target/kind/0"), text("/executable"))
+        {
+            built.programs.push((name, kind, path.into()));
+        }
+    }
+    if !output.status.success() {
+        bail!("`{}` failed ({})", shown(command), output.status);
+    }
+    Ok(built)
 }

@@ -1,14 +1,14 @@
 //! Compilers and tools that may be missing: probe, install, and say precisely what to do where that cannot work.
 
 use std::{
-    env, fs,
+    env, fmt, fs,
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
     time::{Duration, UNIX_EPOCH},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result};
 
 use crate::shell::{self, output, root, run, succeeds, which};
 
@@ -212,26 +212,39 @@ fn linker() -> Result<PathBuf> {
     which("lld").context("no LLVM linker: install lld")
 }
 
+/// A tool that is not there and cannot be installed from here.
+#[derive(Debug)]
+pub struct Missing(String);
+
+impl fmt::Display for Missing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Missing {}
+
+fn missing(message: impl Into<String>) -> Error {
+    Error::new(Missing(message.into()))
+}
+
 /// Installs Debian packages, as root or through sudo without a password.
 ///
 /// # Errors
-/// There is no apt-get, no right to use it, or it fails; the message names the packages.
+/// There is no apt-get, no right to use it, or it fails: [`Missing`], which names the packages.
 pub fn apt_install(packages: &[&str]) -> Result<()> {
     static UPDATED: OnceLock<bool> = OnceLock::new();
     let wanted = packages.join(" ");
     if which("apt-get").is_none() {
-        bail!(
-            "missing: {wanted}; there is no apt-get here, so install the like of these Debian packages by hand"
-        );
+        return Err(missing(format!("missing: {wanted} (Debian's package names; there is no apt-get here)")));
     }
-    let is_root = output(Command::new("id").arg("-u")).is_ok_and(|id| id == "0");
-    let sudo = !is_root;
-    if sudo && !succeeds(Command::new("sudo").args(["-n", "true"]), Duration::from_secs(10)) {
-        bail!("missing: {wanted}; run `sudo apt-get install {wanted}`");
+    let root = output(Command::new("id").arg("-u")).is_ok_and(|id| id == "0");
+    if !root && !succeeds(Command::new("sudo").args(["-n", "true"]), Duration::from_secs(10)) {
+        return Err(missing(format!("missing: {wanted}; run `sudo apt-get install {wanted}`")));
     }
     let apt = || {
-        let mut command = Command::new(if sudo { "sudo" } else { "apt-get" });
-        if sudo {
+        let mut command = Command::new(if root { "apt-get" } else { "sudo" });
+        if !root {
             command.args(["-n", "apt-get"]);
         }
         command.env("DEBIAN_FRONTEND", "noninteractive").arg("-qq");
@@ -239,7 +252,7 @@ pub fn apt_install(packages: &[&str]) -> Result<()> {
     };
     UPDATED.get_or_init(|| run(apt().arg("update")).is_ok());
     run(apt().args(["install", "-y", "--no-install-recommends"]).args(packages))
-        .with_context(|| format!("missing: {wanted}; `apt-get install {wanted}` failed"))
+        .map_err(|error| missing(format!("missing: {wanted}; {error}")))
 }
 
 /// Node's version is at least 20.
@@ -248,13 +261,16 @@ pub fn apt_install(packages: &[&str]) -> Result<()> {
 /// It is missing or older.
 pub fn check_node() -> Result<()> {
     let version = output(Command::new("node").arg("--version"))
-        .context("Node is missing: install Node 20 or newer (https://nodejs.org)")?;
+        .map_err(|_| missing("Node is missing: install Node 20 or newer (https://nodejs.org)"))?;
     let major = version.trim_start_matches('v').split('.').next().and_then(|part| part.parse::<u32>().ok());
     if major.is_none_or(|major| major < 20) {
-        bail!("Node {version} is too old: install Node 20 or newer (https://nodejs.org)");
+        return Err(missing(format!(
+            "Node {version} is too old: install Node 20 or newer (https://nodejs.org)"
+        )));
     }
-    which("npm").context("npm is missing: it comes with Node 20 (on Debian: apt-get install npm)")?;
-    Ok(())
+    which("npm")
+        .map(drop)
+        .ok_or_else(|| missing("npm is missing: it comes with Node (on Debian: apt-get install npm)"))
 }
 
 /// Installs the npm dependencies of a folder of the tree unless they are there already.
@@ -274,20 +290,20 @@ pub fn npm_install(folder: &str) -> Result<()> {
     run(Command::new("npm").current_dir(&folder).arg(verb).args(quiet))
 }
 
-/// A Chromium, installed if it is missing. `GRADLING_CHROMIUM` names one that is elsewhere.
+/// A Chromium, installed if it is missing. `CHROMIUM` names one that is elsewhere.
 ///
 /// # Errors
 /// There is none and it cannot be installed.
 pub fn chromium() -> Result<PathBuf> {
-    if let Some(path) = env::var_os("GRADLING_CHROMIUM") {
+    if let Some(path) = env::var_os("CHROMIUM") {
         let path = PathBuf::from(path);
-        return path.is_file().then_some(path).context("GRADLING_CHROMIUM names no file");
+        return path.is_file().then_some(path).context("CHROMIUM names no file");
     }
     if let Some(path) = find_chromium() {
         return Ok(path);
     }
     apt_install(&["chromium"])
-        .context("no Chromium or Chrome found: install one, or name its program in GRADLING_CHROMIUM")?;
+        .context("no Chromium or Chrome found: install one, or name its program in CHROMIUM")?;
     find_chromium().context("apt-get installed no program named chromium")
 }
 
