@@ -95,7 +95,7 @@ export function pixelTensor(values: Float32Array): Tensor {
 }
 
 export function labelTensor(labels: Uint8Array): Tensor {
-  return tf.tensor(Int32Array.from(labels), [labels.length, 1], 'int32');
+  return tf.tensor(Float32Array.from(labels), [labels.length, 1], 'float32');
 }
 
 /** Class probabilities, `CLASSES` numbers an image. */

@@ -10,6 +10,8 @@ export type OptimizerKind = (typeof OPTIMIZERS)[number];
 export const SIDE = 28;
 export const PIXELS = SIDE * SIDE;
 export const CLASSES = 10;
+/** At most so many misread images are shown. */
+export const MISSES_SHOWN = 24;
 
 export interface TrainSettings {
   model: ModelKind;
@@ -29,8 +31,8 @@ export type ToWorker =
   | { type: 'pause' }
   | { type: 'resume' }
   | { type: 'stop' }
-  /** Classify these 28x28 pixels (0 to 1) now, and again as the weights change. */
-  | { type: 'watch'; pixels: Float32Array }
+  /** Classify these 28x28 pixels (0 to 1) now, and again as the weights change; null: nothing. */
+  | { type: 'watch'; pixels: Float32Array | null }
   | { type: 'testImage' }
   | { type: 'save'; url: string; request: number }
   | { type: 'load'; url: string; request: number };
@@ -89,7 +91,8 @@ export interface ModelInfo {
 }
 
 export type FromWorker =
-  | { type: 'ready' }
+  /** `files`: the package can write and read model files. */
+  | { type: 'ready'; files: boolean }
   | { type: 'dataset'; name: string; train: number; test: number }
   | { type: 'model'; info: ModelInfo }
   | { type: 'progress'; progress: Progress }

@@ -2,7 +2,7 @@
 import { classify, compileModel, imageTensor, labelTensor, readFirstLayer, type Model } from './models';
 import type { Mnist, Split } from './mnist';
 import { Pace } from './pace';
-import { CLASSES, PIXELS, type EpochResult, type FirstLayer, type Misses, type Progress } from './protocol';
+import { CLASSES, MISSES_SHOWN, PIXELS, type EpochResult, type FirstLayer, type Misses, type Progress } from './protocol';
 import type { TrainPoint, TrainSettings } from './protocol';
 
 export interface TrainingEvents {
@@ -19,7 +19,6 @@ interface Logs {
 
 /** The curve gets at most about this many points in a run. */
 const CURVE_POINTS = 400;
-const MISSES_SHOWN = 24;
 const EVALUATE_CHUNK = 500;
 /** Longest stretch, in ms, in which no message is heard. */
 const BREATH = 12;

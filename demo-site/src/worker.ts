@@ -1,5 +1,6 @@
 /** The worker: holds the data and the model, answers the page, trains. */
 import * as tf from 'gradling';
+import { fileReader } from './file-access';
 import { buildModel, classify, countParameters, kindOf, pixelTensor, readFirstLayer, type Model } from './models';
 import { fetchSubset, parseIdxFiles, type Mnist } from './mnist';
 import { PIXELS, type FromWorker, type ModelKind, type ToWorker, type TrainSettings } from './protocol';
@@ -19,7 +20,7 @@ interface Held {
 let data: Mnist | undefined;
 let held: Held | undefined;
 let training: Training | undefined;
-let watched: Float32Array | undefined;
+let watched: Float32Array | null = null;
 
 function hold(next: Held): void {
   held = next;
@@ -35,7 +36,7 @@ function showWeights(): void {
 }
 
 function classifyWatched(): void {
-  if (held === undefined || watched === undefined) return;
+  if (held === undefined || watched === null) return;
   const pixels = watched;
   const values = classify(held.model, () => pixelTensor(pixels));
   port.postMessage({ type: 'probabilities', values });
@@ -97,7 +98,7 @@ async function answer(message: ToWorker): Promise<void> {
       await tf.ready();
       useData(await fetchSubset(message.subsetUrl));
       hold({ model: buildModel(message.model), kind: message.model });
-      return port.postMessage({ type: 'ready' });
+      return port.postMessage({ type: 'ready', files: fileReader(tf) !== undefined });
     case 'dataset':
       requireIdle('choose other data');
       return useData(await parseIdxFiles(message.files));
