@@ -6,8 +6,8 @@ import { create, onSchemeChange, paletteText } from './dom';
 export interface ChartOptions {
   title: string;
   format: (value: number) => string;
-  /** Range of the vertical axis for the data's smallest and largest value (null while there are none). */
-  range: (low: number | null, high: number | null) => [number, number];
+  /** Range of the vertical axis; `quantile` reads the data drawn so far and is null while there are none. */
+  range: (quantile: ((share: number) => number) | null) => [number, number];
 }
 
 type Point = number | null;
@@ -83,6 +83,11 @@ export class Chart {
     });
   }
 
+  #quantile(): ((share: number) => number) | null {
+    const values = [...this.#train, ...this.#validation].filter((value) => value !== null).sort((a, b) => a - b);
+    return values.length === 0 ? null : (share) => values[Math.round(share * (values.length - 1))] ?? 0;
+  }
+
   /** Values under the pointer, or the latest. */
   #showValues(index: number | null): void {
     const read = (series: Point[]): string => {
@@ -124,7 +129,7 @@ export class Chart {
         cursor: { sync: { key: 'epochs' }, y: false, drag: { x: false, y: false }, points: { size: 7 } },
         scales: {
           x: { time: false, range: () => [0, this.#epochs] },
-          y: { range: (_plot, low, high) => this.options.range(low, high) },
+          y: { range: () => this.options.range(this.#quantile()) },
         },
         axes: [
           {

@@ -56,10 +56,11 @@ export function whole(value: number): string {
   return wholeFormat.format(value);
 }
 
-/** 8 → "8 s", 75 → "1 min 15 s". */
+/** 8 → "8 s", 75 → "1:15", 4000 → "1:06:40". */
 export function duration(seconds: number): string {
   const rounded = Math.max(0, Math.round(seconds));
   if (rounded < 60) return `${rounded} s`;
-  if (rounded < 3600) return `${Math.floor(rounded / 60)} min ${rounded % 60} s`;
-  return `${Math.floor(rounded / 3600)} h ${Math.floor((rounded % 3600) / 60)} min`;
+  const [hours, minutes, rest] = [Math.floor(rounded / 3600), Math.floor(rounded / 60) % 60, rounded % 60];
+  const tail = String(rest).padStart(2, '0');
+  return hours === 0 ? `${minutes}:${tail}` : `${hours}:${String(minutes).padStart(2, '0')}:${tail}`;
 }

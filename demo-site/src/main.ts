@@ -93,8 +93,8 @@ function publish(result: EpochResult): void {
 
 function finish(reason: 'done' | 'stopped'): void {
   if (last !== undefined) publish(last);
-  const accuracy = last === undefined ? '' : ` Validation accuracy ${percent(last.valAccuracy)}.`;
-  panel.say(reason === 'done' ? `Trained.${accuracy}` : `Stopped.${accuracy}`);
+  const accuracy = last === undefined ? '' : `: ${percent(last.valAccuracy)} accurate`;
+  panel.say((reason === 'done' ? 'Trained' : 'Stopped') + accuracy);
   panel.end();
   setState(reason === 'done' ? 'done' : 'idle');
 }
@@ -104,14 +104,16 @@ function receive(message: FromWorker): void {
     case 'ready':
       ready = true;
       for (const id of ['download', 'upload']) button(id).hidden = !message.files;
-      panel.say('Ready. The network has random weights so far.');
+      panel.say('Ready. The weights are random so far.');
       setState('idle');
       return send({ type: 'testImage' });
     case 'dataset':
       byId('train-count', HTMLElement).textContent = whole(message.train);
       byId('test-count', HTMLElement).textContent = whole(message.test);
-      if (ready) panel.say(`${message.name}: ${whole(message.train)} training and ${whole(message.test)} test images.`);
-      return misses.clear();
+      if (!ready) return;
+      forgetRun();
+      panel.say(`${message.name}: ${whole(message.train)} training and ${whole(message.test)} test images`);
+      return setState('idle');
     case 'model':
       kind = message.info.kind;
       showModel(kind);
@@ -124,7 +126,7 @@ function receive(message: FromWorker): void {
       publish(last);
       panel.epoch(last);
       misses.show(last.misses);
-      return panel.say(`Epoch ${last.epoch} done: validation accuracy ${percent(last.valAccuracy)}.`);
+      return panel.say(`Epoch ${last.epoch} done: ${percent(last.valAccuracy)} accurate`);
     case 'weights':
       return weights.show(message.weights);
     case 'probabilities':
@@ -150,15 +152,20 @@ function fail(during: Extract<FromWorker, { type: 'error' }>['during'], message:
   }
 }
 
-function begin(): void {
-  const settings = readSettings();
+/** Forgets the last run: its numbers are not those of the model and data at hand. */
+function forgetRun(): void {
   hideError();
   last = undefined;
   delete root.dataset['valAccuracy'];
   delete root.dataset['samplesPerSecond'];
-  panel.begin(settings.epochs);
-  if (!settings.keepWeights) misses.clear();
-  panel.say(`Training the ${MODEL_NAMES[settings.model]}.`);
+  panel.clear(readSettings().epochs || 1);
+  misses.clear();
+}
+
+function begin(): void {
+  const settings = readSettings();
+  forgetRun();
+  panel.say(`Training the ${MODEL_NAMES[settings.model]}`);
   setState('training');
   send({ type: 'train', settings });
 }
@@ -188,9 +195,9 @@ function noteOfModel(): string {
 }
 
 function loaded(): void {
-  last = undefined;
-  misses.clear();
+  forgetRun();
   setKeep(true);
+  setState('idle');
 }
 
 function chooseFiles(input: HTMLInputElement, use: (files: File[]) => void): void {
@@ -207,11 +214,21 @@ function useFiles(files: File[]): void {
   send({ type: 'dataset', files });
 }
 
-onSettings({ start: begin, model: (model) => send({ type: 'build', model }) });
+function changeModel(model: ModelKind): void {
+  forgetRun();
+  panel.say(`${MODEL_NAMES[model]} with random weights`);
+  setState('idle');
+  send({ type: 'build', model });
+}
+
+onSettings({ start: begin, model: changeModel });
+addEventListener('keydown', (event) => {
+  if (event.key === 'Escape') hideError();
+});
 pause.addEventListener('click', () => {
   const resume = state === 'paused';
   send({ type: resume ? 'resume' : 'pause' });
-  panel.say(resume ? 'Training again.' : 'Paused.');
+  panel.say(resume ? 'Training again' : 'Paused');
   setState(resume ? 'training' : 'paused');
 });
 stop.addEventListener('click', () => send({ type: 'stop' }));

@@ -4,6 +4,8 @@ import { byId, duration, percent, whole } from './dom';
 import type { EpochResult, Progress } from './protocol';
 
 const EMPTY = '–';
+/** The axes leave out this share of the points, the steep first ones, so that the rest can be read. */
+const FIRST_STEPS = 0.03;
 
 export class RunPanel {
   #status = byId('status', HTMLElement);
@@ -16,12 +18,12 @@ export class RunPanel {
   #loss = new Chart(byId('loss-chart', HTMLElement), {
     title: 'Loss',
     format: (value) => value.toFixed(2),
-    range: (_low, high) => [0, high === null ? 2.5 : Math.max(0.05, high * 1.05)],
+    range: (quantile) => [0, quantile === null ? 2.5 : Math.max(0.05, quantile(1 - FIRST_STEPS) * 1.05)],
   });
   #accuracy = new Chart(byId('accuracy-chart', HTMLElement), {
     title: 'Accuracy',
     format: (value) => `${Math.round(1000 * value) / 10}%`,
-    range: (low) => [low === null ? 0 : Math.floor(Math.min(low, 0.95) * 20) / 20, 1],
+    range: (quantile) => [quantile === null ? 0 : Math.floor(Math.min(quantile(FIRST_STEPS), 0.95) * 20) / 20, 1],
   });
 
   /** Said aloud by screen readers; so only what is worth hearing. */
@@ -29,19 +31,19 @@ export class RunPanel {
     if (this.#status.textContent !== text) this.#status.textContent = text;
   }
 
-  begin(epochs: number): void {
+  /** Empties the readouts and the curves, which then run over `epochs`. */
+  clear(epochs: number): void {
     this.#loss.reset(epochs);
     this.#accuracy.reset(epochs);
-    this.#epoch.textContent = `1 of ${epochs}`;
-    this.#validation.textContent = EMPTY;
-    this.#rate.textContent = EMPTY;
-    this.#left.textContent = EMPTY;
-    this.#fill(0);
+    for (const readout of [this.#epoch, this.#validation, this.#rate, this.#left]) readout.textContent = EMPTY;
+    this.#bar.value = 0;
+    this.#percent.textContent = '';
   }
 
   progress(progress: Progress): void {
     const { epoch, epochs, step, steps, samplesPerSecond, secondsLeft, points } = progress;
-    this.#fill(step / steps);
+    this.#bar.value = step / steps;
+    this.#percent.textContent = `${Math.floor((100 * step) / steps)}%`;
     this.#epoch.textContent = `${Math.min(epoch + 1, epochs)} of ${epochs}`;
     this.#rate.textContent = whole(samplesPerSecond);
     this.#left.textContent = duration(secondsLeft);
@@ -60,10 +62,5 @@ export class RunPanel {
 
   end(): void {
     this.#left.textContent = EMPTY;
-  }
-
-  #fill(share: number): void {
-    this.#bar.value = share;
-    this.#percent.textContent = `${Math.floor(100 * share)}%`;
   }
 }

@@ -107,7 +107,7 @@ export class Training {
       if (!Number.isFinite(loss)) {
         this.#failure =
           `The loss became ${loss} at step ${step}: the weights have grown without bound. ` +
-          `Try a learning rate below ${settings.learningRate}.`;
+          `Try a learning rate below ${settings.learningRate}. The network is back at random weights.`;
         model.stopTraining = true;
         return;
       }

@@ -54,11 +54,20 @@ export class WeightsView {
       canvas.width = canvas.height = size;
       return canvas;
     });
-    this.#box.replaceChildren(...this.#tiles);
+    this.#box.replaceChildren(
+      ...(model === 'mlp'
+        ? this.#tiles
+        : [
+            create('p', 'note', 'Filters'),
+            ...this.#tiles.slice(0, count),
+            create('p', 'note', 'What each answers to the digit on the pad'),
+            ...this.#tiles.slice(count),
+          ]),
+    );
     this.#note.textContent =
       model === 'mlp'
-        ? `What ${count} of the 128 hidden units look for: blue pixels raise a unit, orange ones lower it.`
-        : `The ${count} filters of 5 × 5 pixels, and below each what it answers to the digit on the pad.`;
+        ? `${count} of the 128 hidden units: blue pixels raise a unit, orange ones lower it.`
+        : `The ${count} filters of 5 × 5 pixels: blue weights are positive, orange ones negative.`;
     this.#box.setAttribute(
       'aria-label',
       model === 'mlp' ? `Weights of ${count} hidden units, 28 by 28 each` : `${count} filters of 5 by 5 weights`,

@@ -77,6 +77,10 @@ async function train(settings: TrainSettings): Promise<void> {
     showWeights();
     classifyWatched();
     port.postMessage({ type: 'finished', reason });
+  } catch (error) {
+    // Whatever the weights are now, they are not to be gone on from.
+    hold({ model: buildModel(settings.model), kind: settings.model });
+    throw error;
   } finally {
     training = undefined;
   }
