@@ -6,6 +6,8 @@ import { create, onSchemeChange, paletteText } from './dom';
 export interface ChartOptions {
   title: string;
   format: (value: number) => string;
+  /** As `format`, for the numbers along the vertical axis. */
+  tick: (value: number) => string;
   /** Range of the vertical axis; `quantile` reads the data drawn so far and is null while there are none. */
   range: (quantile: ((share: number) => number) | null) => [number, number];
 }
@@ -13,12 +15,17 @@ export interface ChartOptions {
 type Point = number | null;
 
 const HEIGHT = 176;
+/** Share of a new point in the smoothed training curve. */
+const FRESH = 0.2;
 
 export class Chart {
   #plot: uPlot | undefined;
   #x: number[] = [];
   #train: Point[] = [];
+  #smooth: Point[] = [];
   #validation: Point[] = [];
+  /** Running mean behind the smoothed curve, and the weight it has gathered. */
+  #mean = { value: 0, weight: 0 };
   #epochs = 5;
   #body = create('div', 'chart-body');
   #values = [create('b', 'number', '–'), create('b', 'number', '–')] as const;
@@ -30,11 +37,11 @@ export class Chart {
   ) {
     const head = create('div', 'chart-head');
     const legend = create('div', 'legend');
-    ['training', 'validation'].forEach((name, at) => {
-      const entry = create('span', `key ${name}`, `${name} `);
-      entry.append(this.#values[at] ?? '');
-      legend.append(entry);
-    });
+    const trainKey = create('span', 'key', 'training, smoothed ');
+    const validationKey = create('span', 'key validation', 'validation ');
+    trainKey.append(this.#values[0]);
+    validationKey.append(this.#values[1]);
+    legend.append(trainKey, validationKey);
     head.append(create('h3', '', options.title), legend);
     box.append(head, this.#body);
     this.#body.setAttribute('role', 'img');
@@ -50,27 +57,37 @@ export class Chart {
     this.#epochs = epochs;
     this.#x = [];
     this.#train = [];
+    this.#smooth = [];
     this.#validation = [];
+    this.#mean = { value: 0, weight: 0 };
     this.#queueDraw();
   }
 
   addTraining(epoch: number, value: number): void {
-    this.#set(epoch, this.#train, value);
+    const mean = this.#mean;
+    mean.value += FRESH * (value - mean.value);
+    mean.weight += FRESH * (1 - mean.weight);
+    const at = this.#at(epoch);
+    this.#train[at] = value;
+    this.#smooth[at] = mean.value / mean.weight;
+    this.#queueDraw();
   }
 
   addValidation(epoch: number, value: number): void {
-    this.#set(epoch, this.#validation, value);
+    this.#validation[this.#at(epoch)] = value;
+    this.#queueDraw();
   }
 
-  #set(epoch: number, series: Point[], value: number): void {
-    let at = this.#x.length - 1;
-    if (this.#x[at] !== epoch) {
-      at = this.#x.push(epoch) - 1;
-      this.#train.push(null);
-      this.#validation.push(null);
-    }
-    series[at] = value;
-    this.#queueDraw();
+  /** Index of the points at `epoch`, which is not before the last one. */
+  #at(epoch: number): number {
+    const last = this.#x.length - 1;
+    if (this.#x[last] === epoch) return last;
+    for (const series of [this.#train, this.#smooth, this.#validation]) series.push(null);
+    return this.#x.push(epoch) - 1;
+  }
+
+  get #data(): uPlot.AlignedData {
+    return [this.#x, this.#train, this.#smooth, this.#validation];
   }
 
   #queueDraw(): void {
@@ -78,7 +95,7 @@ export class Chart {
     this.#queued = true;
     requestAnimationFrame(() => {
       this.#queued = false;
-      this.#plot?.setData([this.#x, this.#train, this.#validation]);
+      this.#plot?.setData(this.#data);
       this.#showValues(null);
     });
   }
@@ -98,7 +115,7 @@ export class Chart {
       }
       return '–';
     };
-    const texts = [read(this.#train), read(this.#validation)] as const;
+    const texts = [read(this.#smooth), read(this.#validation)] as const;
     this.#values[0].textContent = texts[0];
     this.#values[1].textContent = texts[1];
     if (index === null) {
@@ -126,7 +143,7 @@ export class Chart {
         height: HEIGHT,
         padding: [10, 12, 0, 0],
         legend: { show: false },
-        cursor: { sync: { key: 'epochs' }, y: false, drag: { x: false, y: false }, points: { size: 7 } },
+        cursor: { sync: { key: 'epochs' }, y: false, drag: { x: false, y: false }, points: { size: 6 } },
         scales: {
           x: { time: false, range: () => [0, this.#epochs] },
           y: { range: () => this.options.range(this.#quantile()) },
@@ -141,11 +158,12 @@ export class Chart {
             grid: { show: false },
             values: (_plot, splits) => splits.map((split) => (split === 0 ? 'epoch 0' : String(split))),
           },
-          { ...axis, size: 48, gap: 6, space: 36, values: (_plot, splits) => splits.map(this.options.format) },
+          { ...axis, size: 48, gap: 6, space: 36, values: (_plot, splits) => splits.map(this.options.tick) },
         ],
         series: [
           {},
-          { stroke: blue, width: 1.5, spanGaps: true, points: { show: false } },
+          { stroke: blue, width: 1, alpha: 0.3, spanGaps: true, points: { show: false } },
+          { stroke: blue, width: 2, spanGaps: true, points: { show: false } },
           {
             stroke: orange,
             width: 2,
@@ -155,7 +173,7 @@ export class Chart {
         ],
         hooks: { setCursor: [(plot) => this.#showValues(plot.cursor.idx ?? null)] },
       },
-      [this.#x, this.#train, this.#validation],
+      this.#data,
       this.#body,
     );
   }

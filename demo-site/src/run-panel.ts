@@ -17,12 +17,14 @@ export class RunPanel {
   #left = byId('left-out', HTMLElement);
   #loss = new Chart(byId('loss-chart', HTMLElement), {
     title: 'Loss',
-    format: (value) => value.toFixed(2),
+    format: (value) => value.toFixed(3),
+    tick: (value) => value.toFixed(2),
     range: (quantile) => [0, quantile === null ? 2.5 : Math.max(0.05, quantile(1 - FIRST_STEPS) * 1.05)],
   });
   #accuracy = new Chart(byId('accuracy-chart', HTMLElement), {
     title: 'Accuracy',
-    format: (value) => `${Math.round(1000 * value) / 10}%`,
+    format: percent,
+    tick: (value) => `${Math.round(100 * value)}%`,
     range: (quantile) => [quantile === null ? 0 : Math.floor(Math.min(quantile(FIRST_STEPS), 0.95) * 20) / 20, 1],
   });
 
