@@ -14,9 +14,9 @@ const M_BLOCK: usize = 168;
 /// Most columns of packed b: a multiple of the widths of all tiles.
 const N_BLOCK: usize = 256;
 /// Most tasks a product is split into.
-const TASKS: usize = 8;
+pub(super) const TASKS: usize = 8;
 /// Multiply-adds that are worth a task.
-const TASK_WORK: usize = 1 << 21;
+pub(super) const TASK_WORK: usize = 1 << 21;
 /// Elements of a cache line: packed columns begin on one.
 const LINE: usize = 16;
 
@@ -149,7 +149,9 @@ impl Blocked<'_> {
             let width = N_BLOCK.min(columns.end - j);
             for p in (0..k).step_by(k_block) {
                 let block = Block { micro, p, k: k_block.min(k - p), j, width };
-                let packed_b = self.pack_b(&block, pack_b, b_area);
+                if pack_b {
+                    self.pack_b(&block, b_area);
+                }
                 for i in rows.clone().step_by(m_block) {
                     let height = m_block.min(rows.end - i);
                     let a = if pack_a {
@@ -159,31 +161,20 @@ impl Blocked<'_> {
                         None
                     };
                     // SAFETY: the caller's; the areas hold what was just packed.
-                    unsafe { self.tiles(&block, i, height, a, b_area, packed_b, c) };
+                    unsafe { self.tiles(&block, i, height, a, pack_b.then_some(&*b_area), c) };
                 }
             }
         }
     }
 
-    /// Packs the panels of a block from the first that needs it on, and returns the column of that one.
-    fn pack_b(&self, block: &Block, all: bool, area: &mut [f32]) -> usize {
+    /// Packs a block into panels as wide as a tile, the last one padded to whole vectors.
+    fn pack_b(&self, block: &Block, area: &mut [f32]) {
         let Block { micro, p, k, j, width } = *block;
-        let full = micro.columns();
-        let from = match width % full {
-            _ if all => 0,
-            rest if rest % micro.lanes != 0 && !micro.masked => width - rest,
-            _ => width,
-        };
-        for at in (from..width).step_by(full) {
-            let columns = full.min(width - at);
+        for at in (0..width).step_by(micro.columns()) {
+            let columns = micro.columns().min(width - at);
             let step = columns.next_multiple_of(micro.lanes);
-            let panel = &mut area[(at - from) * k..][..step * k];
-            if step != columns {
-                panel.fill(0.0);
-            }
-            self.right.pack(micro, p, k, j + at, columns, step, panel);
+            self.right.pack(micro, p, k, j + at, columns, step, &mut area[at * k..][..step * k]);
         }
-        from
     }
 
     /// All tiles of a block of rows times a block of columns.
@@ -196,8 +187,7 @@ impl Blocked<'_> {
         i: usize,
         height: usize,
         a: Option<&[f32]>,
-        b: &[f32],
-        packed_b: usize,
+        b: Option<&[f32]>,
         c: *mut f32,
     ) {
         let Block { micro, p, k, j, width } = *block;
@@ -220,12 +210,15 @@ impl Blocked<'_> {
                 for column in (0..width).step_by(full) {
                     let columns = full.min(width - column);
                     let vectors = columns.div_ceil(micro.lanes);
-                    let (b, b_step) = match self.right.in_place(p, j + column) {
-                        Some(in_place) if column < packed_b => in_place,
-                        _ => (b[(column - packed_b) * k..].as_ptr(), columns.next_multiple_of(micro.lanes)),
+                    let (b, b_step) = match (b, self.right.in_place(p, j + column)) {
+                        (Some(b), _) => (b[column * k..].as_ptr(), columns.next_multiple_of(micro.lanes)),
+                        (None, Some(in_place)) => in_place,
+                        (None, None) => unreachable!(),
                     };
                     let tile = Tile {
                         k,
+                        segments: 1,
+                        a_segment: 0,
                         a,
                         a_step,
                         b,

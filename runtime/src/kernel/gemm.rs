@@ -62,10 +62,12 @@ mod tests {
     use std::vec::Vec;
 
     fn fill(len: usize, seed: usize) -> Vec<f32> {
-        (0..len)
-            .map(|i| ((i + seed) as u32).wrapping_mul(2_654_435_761).rotate_left(9).wrapping_mul(40_503) >> 8)
-            .map(|bits| bits as f32 / (1 << 23) as f32 - 1.0)
-            .collect()
+        let mut state = seed as u32 + 1;
+        let next = |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        };
+        (0..len).map(next).collect()
     }
 
     fn check(g: &Gemm, pools: &[Option<&Pool>]) {

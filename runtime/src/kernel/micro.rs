@@ -15,18 +15,18 @@ pub(super) trait Vector: Copy {
     const LANES: usize;
     /// Selects the leading lanes.
     type Mask: Copy;
+    /// Whether a load with a mask costs no more than one without.
+    const FREE_MASKS: bool;
     /// The mask of the first `lanes` lanes, 1 to `LANES`.
     unsafe fn mask(lanes: usize) -> Self::Mask;
     unsafe fn zero() -> Self;
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
-    /// The lanes of the mask; an implementation whose `Micro` is not `masked` may read them all.
-    unsafe fn load_masked(from: *const f32, mask: Self::Mask) -> Self;
     unsafe fn store(self, to: *mut f32);
-    /// The first `lanes` lanes; reads nothing else.
-    unsafe fn load_part(from: *const f32, mask: Self::Mask, lanes: usize) -> Self;
-    /// Writes the first `lanes` lanes and nothing else.
-    unsafe fn store_part(self, to: *mut f32, mask: Self::Mask, lanes: usize);
+    /// The lanes of the mask, the others zero; reads nothing else.
+    unsafe fn load_part(from: *const f32, mask: Self::Mask) -> Self;
+    /// Writes the lanes of the mask and nothing else.
+    unsafe fn store_part(self, to: *mut f32, mask: Self::Mask);
     unsafe fn add(self, other: Self) -> Self;
     /// `self + a · b`.
     unsafe fn multiply_add(self, a: Self, b: Self) -> Self;
@@ -35,8 +35,12 @@ pub(super) trait Vector: Copy {
 /// The operands of one tile: `c[i, j] (+)= sum over p of a[i, p] · b[p, j]`.
 #[derive(Copy, Clone)]
 pub(super) struct Tile {
-    /// Length of the sums.
+    /// Terms of the sums per segment.
     pub k: usize,
+    /// Segments of the sums; b goes on from one to the next.
+    pub segments: usize,
+    /// Elements between the beginnings of two segments of a.
+    pub a_segment: usize,
     /// Element (0, 0) of a.
     pub a: *const f32,
     /// Elements between two rows of a, or between two columns for a kernel that goes by columns; the other is 1.
@@ -66,8 +70,6 @@ pub(super) struct Micro {
     pub lanes: usize,
     /// Most vectors of a tile.
     pub vectors: usize,
-    /// Whether a partial vector of b may be read in place.
-    pub masked: bool,
     /// Kernels that read a by rows, at `(rows - 1) * vectors + (vectors - 1)`.
     pub by_rows: &'static [Kernel],
     /// Kernels that read a by columns.
@@ -84,6 +86,20 @@ impl Micro {
     }
 }
 
+/// Repeats a block for the constants `$i` from 0 to below `$rows`, at most 14: loops this long are not always unrolled,
+/// and the accumulators must stay in registers.
+macro_rules! unrolled {
+    ($rows:ident, $i:ident => $body:block) => {
+        unrolled!(@ $rows $i $body 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
+    };
+    (@ $rows:ident $i:ident $body:block $($n:literal)*) => {
+        $(if $n < $rows {
+            const $i: usize = $n;
+            $body
+        })*
+    };
+}
+
 /// The body of every kernel.
 ///
 /// # Safety
@@ -91,56 +107,72 @@ impl Micro {
 /// `(N - 1) · LANES + tail` columns.
 #[inline(always)]
 pub(super) unsafe fn tile<V: Vector, const R: usize, const N: usize, const BY_COLUMNS: bool>(t: &Tile) {
-    let Tile { k, a, a_step, mut b, b_step, c, c_step, tail, add } = *t;
     // SAFETY: the offsets stay inside the operands the caller vouches for.
     unsafe {
-        let mask = V::mask(tail);
-        let mut acc = [[V::zero(); N]; R];
-        // Row i of a by rows is `bases[i / 3] + (i % 3) · a_step`: few enough pointers to stay in registers.
-        let mut bases = [a; 5];
-        if !BY_COLUMNS {
-            for (group, base) in bases.iter_mut().enumerate() {
-                if group * 3 < R {
-                    *base = a.add(group * 3 * a_step);
-                }
-            }
-        }
-        for _ in 0..k {
-            let mut row = [V::zero(); N];
-            for (v, row) in row.iter_mut().enumerate() {
-                let from = b.add(v * V::LANES);
-                *row = if v + 1 == N { V::load_masked(from, mask) } else { V::load(from) };
-            }
-            for i in 0..R {
-                let from = if BY_COLUMNS { bases[0].add(i) } else { bases[i / 3].add(i % 3 * a_step) };
-                let value = V::splat(*from);
-                for v in 0..N {
-                    acc[i][v] = acc[i][v].multiply_add(value, row[v]);
-                }
-            }
-            if BY_COLUMNS {
-                bases[0] = bases[0].wrapping_add(a_step);
-            } else {
-                for (group, base) in bases.iter_mut().enumerate() {
-                    if group * 3 < R {
-                        *base = base.add(1);
-                    }
-                }
-            }
-            b = b.wrapping_add(b_step);
-        }
-        for (i, acc) in acc.iter().enumerate() {
-            for (v, acc) in acc.iter().enumerate() {
-                let to = c.add(i * c_step + v * V::LANES);
-                if v + 1 == N && tail != V::LANES {
-                    let sum = if add { V::load_part(to, mask, tail).add(*acc) } else { *acc };
-                    sum.store_part(to, mask, tail);
+        let mask = V::mask(t.tail);
+        let part = t.tail != V::LANES;
+        let acc = if V::FREE_MASKS || part {
+            sums::<V, R, N, BY_COLUMNS, true>(t, mask)
+        } else {
+            sums::<V, R, N, BY_COLUMNS, false>(t, mask)
+        };
+        unrolled!(R, I => {
+            for v in 0..N {
+                let to = t.c.add(I * t.c_step + v * V::LANES);
+                if v + 1 == N && part {
+                    let sum = if t.add { V::load_part(to, mask).add(acc[I][v]) } else { acc[I][v] };
+                    sum.store_part(to, mask);
                 } else {
-                    let sum = if add { V::load(to).add(*acc) } else { *acc };
+                    let sum = if t.add { V::load(to).add(acc[I][v]) } else { acc[I][v] };
                     sum.store(to);
                 }
             }
+        });
+    }
+}
+
+/// The sums of a tile; with `PART` the last vector of b is read by the mask.
+///
+/// # Safety
+/// As [`tile`].
+#[inline(always)]
+unsafe fn sums<V: Vector, const R: usize, const N: usize, const BY_COLUMNS: bool, const PART: bool>(
+    t: &Tile,
+    mask: V::Mask,
+) -> [[V; N]; R] {
+    let Tile { k, segments, a_segment, mut a, a_step, mut b, b_step, .. } = *t;
+    // SAFETY: the offsets stay inside the operands the caller vouches for.
+    unsafe {
+        let mut acc = [[V::zero(); N]; R];
+        for _ in 0..segments {
+            // Row i of a by rows is `bases[i / 3] + (i % 3) · a_step`: few enough pointers to stay in registers.
+            let mut bases = [a; 5];
+            if !BY_COLUMNS {
+                for (group, base) in bases.iter_mut().enumerate() {
+                    *base = a.wrapping_add(group * 3 * a_step);
+                }
+            }
+            for _ in 0..k {
+                let mut row = [V::zero(); N];
+                for (v, row) in row.iter_mut().enumerate() {
+                    let from = b.add(v * V::LANES);
+                    *row = if v + 1 == N && PART { V::load_part(from, mask) } else { V::load(from) };
+                }
+                unrolled!(R, I => {
+                    let from = if BY_COLUMNS { bases[0].add(I) } else { bases[I / 3].add(I % 3 * a_step) };
+                    let value = V::splat(*from);
+                    for v in 0..N {
+                        acc[I][v] = acc[I][v].multiply_add(value, row[v]);
+                    }
+                });
+                for base in &mut bases {
+                    *base = base.wrapping_add(if BY_COLUMNS { a_step } else { 1 });
+                }
+                b = b.wrapping_add(b_step);
+            }
+            a = a.wrapping_add(a_segment);
         }
+        acc
     }
 }
 

@@ -7,10 +7,13 @@
 
 mod blocked;
 pub mod conv;
+mod depthwise;
+mod direct;
 pub mod gemm;
 pub mod generic;
 pub mod level;
 mod micro;
+mod patches;
 pub mod pool;
 pub mod threads;
 pub mod vector;

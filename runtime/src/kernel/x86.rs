@@ -9,6 +9,7 @@ struct F32x8(__m256);
 
 impl Vector for F32x8 {
     const LANES: usize = 8;
+    const FREE_MASKS: bool = true;
     type Mask = __m256i;
     #[inline(always)]
     unsafe fn mask(lanes: usize) -> __m256i {
@@ -34,22 +35,17 @@ impl Vector for F32x8 {
         unsafe { F32x8(_mm256_loadu_ps(from)) }
     }
     #[inline(always)]
-    unsafe fn load_masked(from: *const f32, _mask: __m256i) -> Self {
-        // SAFETY: the trait's contract.
-        unsafe { F32x8(_mm256_loadu_ps(from)) }
-    }
-    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: the trait's contract.
         unsafe { _mm256_storeu_ps(to, self.0) }
     }
     #[inline(always)]
-    unsafe fn load_part(from: *const f32, mask: __m256i, _lanes: usize) -> Self {
+    unsafe fn load_part(from: *const f32, mask: __m256i) -> Self {
         // SAFETY: the trait's contract.
         unsafe { F32x8(_mm256_maskload_ps(from, mask)) }
     }
     #[inline(always)]
-    unsafe fn store_part(self, to: *mut f32, mask: __m256i, _lanes: usize) {
+    unsafe fn store_part(self, to: *mut f32, mask: __m256i) {
         // SAFETY: the trait's contract.
         unsafe { _mm256_maskstore_ps(to, mask, self.0) }
     }
@@ -71,6 +67,7 @@ struct Masked8(__m256);
 
 impl Vector for Masked8 {
     const LANES: usize = 8;
+    const FREE_MASKS: bool = true;
     type Mask = __mmask8;
     #[inline(always)]
     unsafe fn mask(lanes: usize) -> __mmask8 {
@@ -92,22 +89,17 @@ impl Vector for Masked8 {
         unsafe { Masked8(_mm256_loadu_ps(from)) }
     }
     #[inline(always)]
-    unsafe fn load_masked(from: *const f32, mask: __mmask8) -> Self {
-        // SAFETY: the trait's contract.
-        unsafe { Masked8(_mm256_maskz_loadu_ps(mask, from)) }
-    }
-    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: the trait's contract.
         unsafe { _mm256_storeu_ps(to, self.0) }
     }
     #[inline(always)]
-    unsafe fn load_part(from: *const f32, mask: __mmask8, _lanes: usize) -> Self {
+    unsafe fn load_part(from: *const f32, mask: __mmask8) -> Self {
         // SAFETY: the trait's contract.
         unsafe { Masked8(_mm256_maskz_loadu_ps(mask, from)) }
     }
     #[inline(always)]
-    unsafe fn store_part(self, to: *mut f32, mask: __mmask8, _lanes: usize) {
+    unsafe fn store_part(self, to: *mut f32, mask: __mmask8) {
         // SAFETY: the trait's contract.
         unsafe { _mm256_mask_storeu_ps(to, mask, self.0) }
     }
@@ -129,6 +121,7 @@ struct F32x16(__m512);
 
 impl Vector for F32x16 {
     const LANES: usize = 16;
+    const FREE_MASKS: bool = true;
     type Mask = __mmask16;
     #[inline(always)]
     unsafe fn mask(lanes: usize) -> __mmask16 {
@@ -150,22 +143,17 @@ impl Vector for F32x16 {
         unsafe { F32x16(_mm512_loadu_ps(from)) }
     }
     #[inline(always)]
-    unsafe fn load_masked(from: *const f32, mask: __mmask16) -> Self {
-        // SAFETY: the trait's contract.
-        unsafe { F32x16(_mm512_maskz_loadu_ps(mask, from)) }
-    }
-    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: the trait's contract.
         unsafe { _mm512_storeu_ps(to, self.0) }
     }
     #[inline(always)]
-    unsafe fn load_part(from: *const f32, mask: __mmask16, _lanes: usize) -> Self {
+    unsafe fn load_part(from: *const f32, mask: __mmask16) -> Self {
         // SAFETY: the trait's contract.
         unsafe { F32x16(_mm512_maskz_loadu_ps(mask, from)) }
     }
     #[inline(always)]
-    unsafe fn store_part(self, to: *mut f32, mask: __mmask16, _lanes: usize) {
+    unsafe fn store_part(self, to: *mut f32, mask: __mmask16) {
         // SAFETY: the trait's contract.
         unsafe { _mm512_mask_storeu_ps(to, mask, self.0) }
     }
@@ -210,7 +198,6 @@ pub(super) static AVX2: Micro = Micro {
     rows: 6,
     lanes: 8,
     vectors: 2,
-    masked: false,
     by_rows: kernels!(avx2, false, [1 2 3 4 5 6], [1 2]),
     by_columns: kernels!(avx2, true, [1 2 3 4 5 6], [1 2]),
     transpose,
@@ -230,7 +217,6 @@ pub(super) static AVX512: Micro = Micro {
     rows: 14,
     lanes: 16,
     vectors: 2,
-    masked: true,
     by_rows: kernels!(avx512, false, [1 2 3 4 5 6 7 8 9 10 11 12 13 14], [1 2]),
     by_columns: kernels!(avx512, true, [1 2 3 4 5 6 7 8 9 10 11 12 13 14], [1 2]),
     transpose,
