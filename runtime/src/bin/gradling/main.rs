@@ -1,0 +1,2 @@
+//! The `gradling` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Pictures of digits in MNIST's form (feature `cli`).
