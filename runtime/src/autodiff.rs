@@ -1,0 +1,71 @@
+//! Reverse-mode differentiation over any [`Builder`]: one vector-Jacobian rule per op, written in ops, so that
+//! gradients can be differentiated again.
+
+use crate::op::{ValueId, Var};
+use alloc::collections::BTreeMap;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// The gradients of `y` (summed over its elements where it is no scalar) with respect to `xs`; zeros where `y`
+/// does not depend on an `x`.
+///
+/// ```
+/// use gradling::{Tape, Tensor, autodiff::grad};
+/// let tape = Tape::new();
+/// let x = tape.watch(&Tensor::scalar(3.0));
+/// let y = x * x * x;
+/// let dy = grad(y, &[x])[0];
+/// let d2y = grad(dy, &[x])[0];
+/// assert_eq!(tape.value(dy)?.item()?, 27.0);
+/// assert_eq!(tape.value(d2y)?.item()?, 18.0);
+/// # Ok::<(), gradling::Error>(())
+/// ```
+pub fn grad<'b>(y: Var<'b>, xs: &[Var<'b>]) -> Vec<Var<'b>> {
+    grad_with(y, y.ones_like(), xs)
+}
+
+/// The gradients of `sum(y * cotangent)` with respect to `xs`.
+pub fn grad_with<'b>(y: Var<'b>, cotangent: Var<'b>, xs: &[Var<'b>]) -> Vec<Var<'b>> {
+    let builder = y.builder();
+    if y.id() == ValueId::POISON || xs.iter().any(|x| x.id() == ValueId::POISON) {
+        return xs.to_vec();
+    }
+    let last = builder.producer(y.id());
+
+    // Nodes through which y depends on some x.
+    let mut active = vec![false; last + 1];
+    let is_target = |v: ValueId| xs.iter().any(|x| x.id() == v);
+    for i in 0..=last {
+        let node = builder.node(i);
+        let reaches = |v: &ValueId| is_target(*v) || active[builder.producer(*v)];
+        active[i] = node.inputs.iter().any(reaches);
+    }
+
+    let mut cotangents: BTreeMap<ValueId, Var<'b>> = BTreeMap::new();
+    cotangents.insert(y.id(), cotangent.broadcast(y.shape()));
+    for i in (0..=last).rev() {
+        if !active[i] {
+            continue;
+        }
+        let node = builder.node(i);
+        if !node.outputs().any(|o| cotangents.contains_key(&o)) {
+            continue;
+        }
+        let var = |v: ValueId| Var::new(builder, v);
+        let inputs: Vec<Var<'b>> = node.inputs.iter().map(|&v| var(v)).collect();
+        let outputs: Vec<Var<'b>> = node.outputs().map(var).collect();
+        let given: Vec<Var<'b>> =
+            outputs.iter().map(|o| cotangents.get(&o.id()).copied().unwrap_or_else(|| o.zeros_like())).collect();
+        for (x, dx) in inputs.iter().zip(node.op.vjp(&inputs, &outputs, &given)) {
+            let wanted = is_target(x.id()) || (x.id() != ValueId::POISON && active[builder.producer(x.id())]);
+            if let (Some(dx), true) = (dx, wanted) {
+                let sum = match cotangents.get(&x.id()) {
+                    Some(&so_far) => so_far + dx,
+                    None => dx,
+                };
+                cotangents.insert(x.id(), sum);
+            }
+        }
+    }
+    xs.iter().map(|x| cotangents.get(&x.id()).copied().unwrap_or_else(|| x.zeros_like())).collect()
+}

@@ -1,0 +1,340 @@
+//! Loops of fused elementwise regions: a short register program runs over tiles of a few hundred elements
+//! that stay in the first-level cache.
+//!
+//! Every register holds 32-bit words: floats by their bits, integers, and booleans as 0 or 1. Operands that
+//! cover the whole loop are read where they lie; broadcast operands are expanded a tile at a time. Results
+//! are stored after the whole program ran on a tile, so a result may overwrite an operand of the same layout.
+#![allow(unsafe_code)]
+
+use super::{Cpu, Level, View, ViewMut};
+use crate::{DType, MAX_RANK, Shape};
+use core::mem::MaybeUninit;
+
+/// Elements per tile.
+pub const TILE: usize = if cfg!(target_arch = "arm") { 32 } else { 256 };
+/// The most registers a program may use.
+pub const REGISTERS: usize = 24;
+/// Elements each thread takes at a time; loops shorter than two chunks stay on one thread.
+const CHUNK: usize = 64 * TILE;
+
+/// One tile of 32-bit words.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub struct Register([u32; TILE]);
+
+/// A program over registers: operands arrive in registers `0..reads`, results leave from `results()`.
+pub trait Program: Sync {
+    /// How many registers the program uses.
+    fn registers(&self) -> usize;
+    /// Writes registers that stay the same for every tile.
+    fn prepare(&self, registers: &mut Registers);
+    /// Runs on the current tile.
+    fn execute(&self, registers: &mut Registers);
+    /// The registers that hold the results.
+    fn results(&self) -> &[u8];
+}
+
+/// The register file of one run.
+pub struct Registers {
+    scratch: [MaybeUninit<Register>; REGISTERS],
+    source: [*const u32; REGISTERS],
+    used: usize,
+    len: usize,
+}
+
+impl Registers {
+    fn new(used: usize) -> Registers {
+        let mut r = Registers {
+            scratch: [const { MaybeUninit::uninit() }; REGISTERS],
+            source: [core::ptr::null(); REGISTERS],
+            used: used.min(REGISTERS),
+            len: TILE,
+        };
+        for register in &mut r.scratch[..r.used] {
+            register.write(Register([0; TILE]));
+        }
+        r
+    }
+
+    /// The words of register `r`.
+    #[inline(always)]
+    fn read(&self, r: u8) -> &[u32] {
+        assert!((r as usize) < self.used);
+        let source = self.source[r as usize];
+        let start = if source.is_null() { self.scratch[r as usize].as_ptr().cast() } else { source };
+        // SAFETY: scratch registers below `used` are initialised; `source` was set by `load` to `len` readable
+        // words of the current tile.
+        unsafe { core::slice::from_raw_parts(start, self.len) }
+    }
+
+    #[inline(always)]
+    fn write(&mut self, r: u8) -> &mut [u32] {
+        assert!((r as usize) < self.used);
+        self.source[r as usize] = core::ptr::null();
+        // SAFETY: scratch registers below `used` are initialised and `len` is at most TILE.
+        unsafe { core::slice::from_raw_parts_mut(self.scratch[r as usize].as_mut_ptr().cast(), self.len) }
+    }
+
+    /// The destination beside the sources, which are other registers.
+    #[inline(always)]
+    fn split<const N: usize>(&mut self, to: u8, from: [u8; N]) -> (&mut [u32], [&[u32]; N]) {
+        assert!(!from.contains(&to), "a destination register is not one of its sources");
+        // SAFETY: `to` differs from every source, so the mutable slice overlaps none of the shared ones:
+        // distinct scratch registers are distinct memory and operand memory is never written here.
+        let sources = from.map(|r| unsafe { &*(self.read(r) as *const [u32]) });
+        (self.write(to), sources)
+    }
+
+    /// Sets every element of `to`.
+    #[inline(always)]
+    pub fn fill(&mut self, to: u8, word: u32) {
+        self.write(to).fill(word);
+    }
+
+    /// `to[i] = f(a[i])`; `to` is not `a`.
+    #[inline(always)]
+    pub fn map(&mut self, to: u8, a: u8, f: impl Fn(u32) -> u32) {
+        let (y, [a]) = self.split(to, [a]);
+        for (y, &a) in y.iter_mut().zip(a) {
+            *y = f(a);
+        }
+    }
+
+    /// `to[i] = f(a[i], b[i])`; `to` is neither `a` nor `b`.
+    #[inline(always)]
+    pub fn map2(&mut self, to: u8, a: u8, b: u8, f: impl Fn(u32, u32) -> u32) {
+        let (y, [a, b]) = self.split(to, [a, b]);
+        for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
+            *y = f(a, b);
+        }
+    }
+
+    /// `to[i] = f(a[i], b[i], c[i])`; `to` is none of the others.
+    #[inline(always)]
+    pub fn map3(&mut self, to: u8, a: u8, b: u8, c: u8, f: impl Fn(u32, u32, u32) -> u32) {
+        let (y, [a, b, c]) = self.split(to, [a, b, c]);
+        for (((y, &a), &b), &c) in y.iter_mut().zip(a).zip(b).zip(c) {
+            *y = f(a, b, c);
+        }
+    }
+}
+
+/// How an operand lies under the row-major loop.
+#[derive(Clone, Copy)]
+enum Access {
+    /// Element i of the loop is element i.
+    Full,
+    /// One element for all.
+    Splat,
+    /// Element i is element i mod n: a row repeated.
+    Cyclic(usize),
+    /// Element i is element i / n: each element repeated n times.
+    Each(usize),
+    /// Any other broadcast: strides by axis of the loop.
+    Strided([usize; MAX_RANK]),
+}
+
+/// The access pattern of an operand of shape `operand` broadcast to `over`; `None` where it does not broadcast.
+fn access(operand: &Shape, over: &Shape) -> Option<Access> {
+    if !operand.broadcasts_to(over) {
+        return None;
+    }
+    let (n, total) = (operand.numel(), over.numel());
+    if n == total {
+        return Some(Access::Full);
+    }
+    if n == 1 {
+        return Some(Access::Splat);
+    }
+    let rank = over.rank();
+    let aligned = |a: usize| operand.dim(a as isize - rank as isize);
+    let first = (0..rank).find(|&a| aligned(a) != 1).unwrap_or(0);
+    let last = (0..rank).rfind(|&a| aligned(a) != 1).unwrap_or(0);
+    let same = |from: usize, to: usize| (from..to).all(|a| aligned(a) == over.dim(a as isize));
+    if same(first, rank) {
+        return Some(Access::Cyclic(n));
+    }
+    if same(0, last + 1) {
+        return Some(Access::Each(total / n.max(1)));
+    }
+    let mut strides = [0; MAX_RANK];
+    let mut step = 1;
+    for a in (0..rank).rev() {
+        if aligned(a) != 1 {
+            strides[a] = step;
+            step *= aligned(a);
+        }
+    }
+    Some(Access::Strided(strides))
+}
+
+/// Runs `program` over every element of `over`.
+///
+/// **Arguments**: `reads` broadcast to `over`; `writes` have exactly its element count. Operand counts and
+/// shapes are checked by the caller (`op::region`); elements are skipped rather than read out of bounds where
+/// they do not fit.
+pub fn run<P: Program>(cpu: &Cpu, program: &P, over: &Shape, reads: &[View], writes: &[ViewMut]) {
+    let total = over.numel();
+    let fits = writes.iter().all(|w| w.shape().numel() == total)
+        && reads.iter().all(|r| r.shape().broadcasts_to(over))
+        && reads.len() <= program.registers()
+        && program.registers() <= REGISTERS
+        && program.results().len() == writes.len();
+    debug_assert!(fits, "region operands were not checked");
+    if !fits || total == 0 {
+        return;
+    }
+    let chunks = if total >= 2 * CHUNK { total.div_ceil(CHUNK) } else { 1 };
+    let chunk = if chunks == 1 { total } else { CHUNK };
+    let task = |i: usize| {
+        let range = i * chunk..((i + 1) * chunk).min(total);
+        dispatch(cpu.level, program, over, reads, writes, range);
+    };
+    if chunks == 1 { task(0) } else { cpu.parallel(chunks, &task) }
+}
+
+type Range = core::ops::Range<usize>;
+
+fn dispatch<P: Program>(level: Level, p: &P, over: &Shape, reads: &[View], writes: &[ViewMut], range: Range) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        /// The same loop, compiled for AVX-512.
+        #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+        fn avx512<P: Program>(p: &P, over: &Shape, reads: &[View], writes: &[ViewMut], range: Range) {
+            tiles(p, over, reads, writes, range);
+        }
+        /// The same loop, compiled for AVX2.
+        #[target_feature(enable = "avx2,fma")]
+        fn avx2<P: Program>(p: &P, over: &Shape, reads: &[View], writes: &[ViewMut], range: Range) {
+            tiles(p, over, reads, writes, range);
+        }
+        // SAFETY: a level is only chosen where the processor has its features (`Level::available`).
+        match level {
+            Level::Avx512 => return unsafe { avx512(p, over, reads, writes, range) },
+            Level::Avx2 => return unsafe { avx2(p, over, reads, writes, range) },
+            _ => {}
+        }
+    }
+    let _ = level;
+    tiles(p, over, reads, writes, range);
+}
+
+#[inline(always)]
+fn tiles<P: Program>(program: &P, over: &Shape, reads: &[View], writes: &[ViewMut], range: Range) {
+    let mut registers = Registers::new(program.registers());
+    registers.len = TILE.min(range.len());
+    let mut patterns = [Access::Splat; REGISTERS];
+    for (i, read) in reads.iter().enumerate() {
+        patterns[i] = access(read.shape(), over).unwrap_or(Access::Splat);
+        if matches!(patterns[i], Access::Splat) {
+            let word = word(read, 0);
+            registers.fill(i as u8, word);
+        }
+    }
+    program.prepare(&mut registers);
+    let mut start = range.start;
+    while start < range.end {
+        registers.len = TILE.min(range.end - start);
+        for (i, read) in reads.iter().enumerate() {
+            load(&mut registers, i, read, patterns[i], over, start);
+        }
+        program.execute(&mut registers);
+        for (&r, write) in program.results().iter().zip(writes) {
+            store(&registers, r, write, start);
+        }
+        start += registers.len;
+    }
+}
+
+/// Element `i` of a view as a word.
+#[inline(always)]
+fn word(view: &View, i: usize) -> u32 {
+    debug_assert!(i < view.shape().numel());
+    // SAFETY: callers stay below the element count.
+    unsafe {
+        match view.dtype() {
+            DType::F32 | DType::I32 => view.start().cast::<u32>().add(i).read(),
+            DType::U8 | DType::Bool => view.start().add(i).read() as u32,
+        }
+    }
+}
+
+#[inline(always)]
+fn load(registers: &mut Registers, r: usize, view: &View, pattern: Access, over: &Shape, start: usize) {
+    let wide = view.dtype().size() == 4;
+    match pattern {
+        Access::Splat => {}
+        Access::Full if wide => {
+            // SAFETY: start + len is at most the element count; the words are read before any store of this tile.
+            registers.source[r] = unsafe { view.start().cast::<u32>().add(start) };
+        }
+        Access::Full => {
+            for (i, y) in registers.write(r as u8).iter_mut().enumerate() {
+                *y = word(view, start + i);
+            }
+        }
+        Access::Cyclic(n) => {
+            let mut at = start % n;
+            for y in registers.write(r as u8) {
+                *y = word(view, at);
+                at += 1;
+                if at == n {
+                    at = 0;
+                }
+            }
+        }
+        Access::Each(n) => {
+            let (mut at, mut left) = (start / n, n - start % n);
+            let mut rest = registers.write(r as u8);
+            while !rest.is_empty() {
+                let (now, later) = rest.split_at_mut(left.min(rest.len()));
+                now.fill(word(view, at));
+                rest = later;
+                at += 1;
+                left = n;
+            }
+        }
+        Access::Strided(strides) => {
+            let rank = over.rank();
+            let mut index = [0usize; MAX_RANK];
+            let mut rest = start;
+            for a in (0..rank).rev() {
+                index[a] = rest % over.dim(a as isize);
+                rest /= over.dim(a as isize);
+            }
+            let mut at: usize = (0..rank).map(|a| index[a] * strides[a]).sum();
+            for y in registers.write(r as u8) {
+                *y = word(view, at);
+                for a in (0..rank).rev() {
+                    index[a] += 1;
+                    at += strides[a];
+                    if index[a] < over.dim(a as isize) {
+                        break;
+                    }
+                    at -= index[a] * strides[a];
+                    index[a] = 0;
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn store(registers: &Registers, r: u8, view: &ViewMut, start: usize) {
+    let words = registers.read(r);
+    // SAFETY: start + len is at most the element count; threads store at disjoint ranges; the words are copied
+    // with `copy` since a result that is an operand itself may lie at the same place.
+    unsafe {
+        match view.dtype() {
+            DType::F32 | DType::I32 => {
+                core::ptr::copy(words.as_ptr(), view.start().cast::<u32>().add(start), words.len());
+            }
+            DType::U8 | DType::Bool => {
+                let to = view.start().add(start);
+                for (i, &w) in words.iter().enumerate() {
+                    to.add(i).write(w as u8);
+                }
+            }
+        }
+    }
+}

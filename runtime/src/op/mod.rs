@@ -1,0 +1,275 @@
+//! The op table: what every operator means. One file is one primitive family with all its rules: result
+//! types (`infer`), gradient (`vjp`) and evaluation (`run`).
+//!
+//! [`Op`] is closed and matched exhaustively, so the compiler lists what a new op still lacks.
+
+pub mod conv;
+pub mod elementwise;
+pub mod matmul;
+pub mod movement;
+pub mod pool;
+pub mod reduce;
+pub mod region;
+pub mod scalar;
+pub mod source;
+#[cfg(feature = "alloc")]
+pub mod var;
+pub mod window;
+
+pub use conv::Conv2d;
+pub use pool::{Pool, PoolKind};
+pub use reduce::{ArgReduce, Reduce, ReduceKind};
+pub use region::Region;
+pub use scalar::{Binary, Compare, Unary};
+pub use source::Random;
+#[cfg(feature = "alloc")]
+pub use var::{Builder, Node, ValueId, Var};
+pub use window::{Padding, Window};
+
+use crate::kernel::{Cpu, View, ViewMut};
+use crate::{DType, MAX_RANK, Result, Shape, misuse};
+use heapless::Vec as Fixed;
+use serde::{Deserialize, Serialize};
+
+/// The most operands of an op.
+pub const OPERANDS: usize = 8;
+/// The most results of an op.
+pub const RESULTS: usize = region::WRITES;
+
+/// Shape and element type of a value.
+pub type Kind = (Shape, DType);
+/// The kinds of an op's results.
+pub type Kinds = Fixed<Kind, RESULTS>;
+
+/// An operator. Attributes are constants of the trace; operands are values.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Op {
+    /// Input `n` of the graph.
+    Input(u16),
+    /// Variable `n` at the start of the step.
+    Variable(u16),
+    /// Constant `n` of the graph.
+    Constant(u16),
+    /// A scalar of this element type; floats by their bits.
+    Scalar(DType, u32),
+    /// 0, 1, 2, … along the last axis of this shape, int32 (`tf.range`).
+    Iota(Shape),
+    /// Random numbers from a key (int32 `[seed, counter]`).
+    Random(Random),
+    /// A function of one float.
+    Unary(Unary),
+    /// A function of two numbers of the same type and shape.
+    Binary(Binary),
+    /// A comparison of two numbers; gives booleans.
+    Compare(Compare),
+    /// Logical and.
+    And,
+    /// Logical or.
+    Or,
+    /// Logical not.
+    Not,
+    /// `tf.where(condition, a, b)`
+    Select,
+    /// `tf.cast`
+    Cast(DType),
+    /// The operand, through which no gradient flows (`tf.stop_gradient`).
+    StopGradient,
+    /// Several elementwise ops as one loop; made by the `fuse` pass only.
+    Region(Region),
+    /// The same elements under another shape.
+    Reshape(Shape),
+    /// Axes in another order: axis i of the result is axis `n[i]` of the operand.
+    Transpose(Fixed<u8, MAX_RANK>),
+    /// NumPy broadcasting to this shape.
+    Broadcast(Shape),
+    /// The box that starts at these coordinates and has this shape (`tf.slice`).
+    Slice(Fixed<u32, MAX_RANK>, Shape),
+    /// The operand at these coordinates inside zeros of this shape; the gradient of `Slice`.
+    Pad(Fixed<u32, MAX_RANK>, Shape),
+    /// Operands one after another along an axis.
+    Concat(u8),
+    /// Batched matrix product; each flag transposes the last two axes of that operand.
+    Matmul(bool, bool),
+    /// 2-D convolution and its gradients, NHWC and HWIO.
+    Conv2d(Conv2d),
+    /// 2-D pooling and its gradients, NHWC.
+    Pool(Pool),
+    /// Reduction over adjacent axes.
+    Reduce(Reduce),
+    /// Index of the extreme along one axis, int32.
+    ArgReduce(ArgReduce),
+}
+
+impl Op {
+    /// The name in error messages, plans and profiles.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Op::Input(_) => "input",
+            Op::Variable(_) => "variable",
+            Op::Constant(_) => "constant",
+            Op::Scalar(..) => "scalar",
+            Op::Iota(_) => "iota",
+            Op::Random(_) => "random",
+            Op::Unary(f) => f.name(),
+            Op::Binary(f) => f.name(),
+            Op::Compare(f) => f.name(),
+            Op::And => "logical_and",
+            Op::Or => "logical_or",
+            Op::Not => "logical_not",
+            Op::Select => "where",
+            Op::Cast(_) => "cast",
+            Op::StopGradient => "stop_gradient",
+            Op::Region(_) => "region",
+            Op::Reshape(_) => "reshape",
+            Op::Transpose(_) => "transpose",
+            Op::Broadcast(_) => "broadcast_to",
+            Op::Slice(..) => "slice",
+            Op::Pad(..) => "pad",
+            Op::Concat(_) => "concat",
+            Op::Matmul(..) => "matmul",
+            Op::Conv2d(c) => c.name(),
+            Op::Pool(p) => p.name(),
+            Op::Reduce(r) => r.kind.name(),
+            Op::ArgReduce(a) => a.name(),
+        }
+    }
+
+    /// Whether the op is a leaf whose value comes from outside the graph.
+    pub fn is_source(&self) -> bool {
+        matches!(self, Op::Input(_) | Op::Variable(_) | Op::Constant(_))
+    }
+
+    /// Whether the op can be an instruction of a region.
+    pub fn is_elementwise(&self) -> bool {
+        match self {
+            Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::And | Op::Or | Op::Not => true,
+            Op::Select | Op::Cast(_) | Op::StopGradient => true,
+            Op::Input(_) | Op::Variable(_) | Op::Constant(_) | Op::Scalar(..) | Op::Iota(_) => false,
+            Op::Random(_) | Op::Region(_) | Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast(_) => false,
+            Op::Slice(..) | Op::Pad(..) | Op::Concat(_) | Op::Matmul(..) | Op::Conv2d(_) => false,
+            Op::Pool(_) | Op::Reduce(_) | Op::ArgReduce(_) => false,
+        }
+    }
+
+    /// The kinds of the results.
+    ///
+    /// **Errors** when the operands do not fit; the message names the op, what it expected and got. Sources
+    /// are typed by the graph that holds them and have no kinds here.
+    pub fn infer(&self, inputs: &[Kind]) -> Result<Kinds> {
+        let one = |kind: Result<Kind>| kind.map(|k| Kinds::from_iter([k]));
+        match self {
+            Op::Input(_) | Op::Variable(_) | Op::Constant(_) => {
+                Err(misuse!("{}: a source is typed by its graph", self.name()))
+            }
+            Op::Scalar(dtype, _) => one(self.no_operands(inputs).map(|_| (Shape::SCALAR, *dtype))),
+            Op::Iota(shape) => one(self.no_operands(inputs).map(|_| (*shape, DType::I32))),
+            Op::Random(r) => one(r.infer(inputs)),
+            Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::And | Op::Or | Op::Not => {
+                one(elementwise::infer(self, inputs))
+            }
+            Op::Select | Op::Cast(_) | Op::StopGradient => one(elementwise::infer(self, inputs)),
+            Op::Region(r) => {
+                r.check(inputs)?;
+                Ok(r.dtypes.iter().map(|&d| (r.shape, d)).collect())
+            }
+            Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast(_) => one(movement::infer(self, inputs)),
+            Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => one(movement::infer(self, inputs)),
+            Op::Matmul(ta, tb) => one(matmul::infer(*ta, *tb, inputs)),
+            Op::Conv2d(c) => one(c.infer(inputs)),
+            Op::Pool(p) => one(p.infer(inputs)),
+            Op::Reduce(r) => one(r.infer(inputs)),
+            Op::ArgReduce(a) => one(a.infer(inputs)),
+        }
+    }
+
+    /// Float32 words of scratch memory that `run` can use; it runs without, more slowly.
+    pub fn workspace(&self, inputs: &[Kind]) -> usize {
+        match self {
+            Op::Matmul(ta, tb) => matmul::workspace(*ta, *tb, inputs),
+            Op::Conv2d(c) => c.workspace(inputs),
+            Op::Input(_) | Op::Variable(_) | Op::Constant(_) | Op::Scalar(..) | Op::Iota(_) => 0,
+            Op::Random(_) | Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::And | Op::Or => 0,
+            Op::Not | Op::Select | Op::Cast(_) | Op::StopGradient | Op::Region(_) | Op::Reshape(_) => 0,
+            Op::Transpose(_) | Op::Broadcast(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => 0,
+            Op::Pool(_) | Op::Reduce(_) | Op::ArgReduce(_) => 0,
+        }
+    }
+
+    /// Computes the results on the CPU. `writes` have the kinds that `infer` gives and, except for regions,
+    /// overlap no operand.
+    pub fn run(&self, cpu: &Cpu, reads: &[View], writes: &mut [ViewMut], workspace: &mut [f32]) -> Result<()> {
+        match self {
+            Op::Input(_) | Op::Variable(_) | Op::Constant(_) => {
+                Err(misuse!("{}: a source is not computed", self.name()))
+            }
+            Op::Scalar(..) | Op::Iota(_) => source::run(self, writes),
+            Op::Random(r) => r.run(cpu, reads, writes),
+            Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::And | Op::Or | Op::Not => {
+                elementwise::run(self, cpu, reads, writes)
+            }
+            Op::Select | Op::Cast(_) | Op::StopGradient | Op::Broadcast(_) => {
+                elementwise::run(self, cpu, reads, writes)
+            }
+            Op::Region(r) => r.run(cpu, reads, writes),
+            Op::Reshape(_) | Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => {
+                movement::run(self, reads, writes)
+            }
+            Op::Matmul(ta, tb) => matmul::run(*ta, *tb, cpu, reads, writes, workspace),
+            Op::Conv2d(c) => c.run(cpu, reads, writes, workspace),
+            Op::Pool(p) => p.run(cpu, reads, writes),
+            Op::Reduce(r) => r.run(cpu, reads, writes),
+            Op::ArgReduce(a) => a.run(reads, writes),
+        }
+    }
+
+    /// The vector-Jacobian product: the cotangent of each operand from the cotangents of the results, `None`
+    /// where no gradient flows. The rule only applies ops, so it can be differentiated again.
+    #[cfg(feature = "alloc")]
+    pub fn vjp<'b>(
+        &self,
+        inputs: &[Var<'b>],
+        outputs: &[Var<'b>],
+        cotangents: &[Var<'b>],
+    ) -> alloc::vec::Vec<Option<Var<'b>>> {
+        let (y, g) = (outputs[0], cotangents[0]);
+        match self {
+            Op::Input(_) | Op::Variable(_) | Op::Constant(_) | Op::Scalar(..) | Op::Iota(_) => alloc::vec![],
+            Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::And | Op::Or | Op::Not => {
+                elementwise::vjp(self, inputs, y, g)
+            }
+            Op::Select | Op::Cast(_) | Op::StopGradient => elementwise::vjp(self, inputs, y, g),
+            Op::Random(_) => alloc::vec![None],
+            Op::Region(_) => {
+                y.fail(misuse!("region: differentiate before the fuse pass"));
+                alloc::vec![None; inputs.len()]
+            }
+            Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast(_) => movement::vjp(self, inputs, g),
+            Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => movement::vjp(self, inputs, g),
+            Op::Matmul(ta, tb) => matmul::vjp(*ta, *tb, inputs, g),
+            Op::Conv2d(c) => c.vjp(inputs, g),
+            Op::Pool(p) => p.vjp(inputs, g),
+            Op::Reduce(r) => r.vjp(inputs, y, g),
+            Op::ArgReduce(_) => alloc::vec![None],
+        }
+    }
+
+    fn no_operands(&self, inputs: &[Kind]) -> Result<()> {
+        expect_operands(self.name(), inputs, 0)
+    }
+}
+
+/// Checks the number of operands.
+pub(crate) fn expect_operands(op: &str, inputs: &[Kind], n: usize) -> Result<()> {
+    if inputs.len() != n {
+        return Err(misuse!("{op}: expected {n} operands, got {}", inputs.len()));
+    }
+    Ok(())
+}
+
+/// Checks that every operand is float32.
+pub(crate) fn expect_f32(op: &str, inputs: &[Kind]) -> Result<()> {
+    match inputs.iter().find(|(_, d)| *d != DType::F32) {
+        Some((_, d)) => Err(misuse!("{op}: expected float32, got {d}; cast it first")),
+        None => Ok(()),
+    }
+}

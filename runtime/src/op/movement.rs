@@ -1,0 +1,143 @@
+//! Ops that move elements without changing them.
+
+use super::{Kind, Op, expect_operands};
+use crate::kernel::{View, ViewMut, movement};
+use crate::{DType, Element, Result, Shape, misuse};
+
+/// The kind of the result.
+pub(super) fn infer(op: &Op, inputs: &[Kind]) -> Result<Kind> {
+    let name = op.name();
+    if let Op::Concat(axis) = op {
+        return infer_concat(*axis as usize, inputs);
+    }
+    expect_operands(name, inputs, 1)?;
+    let (x, dtype) = inputs[0];
+    let shape = match op {
+        Op::Reshape(to) if to.numel() == x.numel() => *to,
+        Op::Reshape(to) => {
+            return Err(misuse!("reshape: {x} has {} elements, {to} has {}", x.numel(), to.numel()));
+        }
+        Op::Broadcast(to) if x.broadcasts_to(to) => *to,
+        Op::Broadcast(to) => return Err(misuse!("broadcast_to: {x} does not broadcast to {to}")),
+        Op::Transpose(order) => {
+            let mut seen = 0u32;
+            let mut to = x;
+            for (a, &from) in order.iter().enumerate() {
+                seen |= 1 << (from as u32).min(31);
+                to = to.with_dim(a as isize, x.dim(from as isize));
+            }
+            if order.len() != x.rank() || seen != (1 << x.rank()) - 1 {
+                return Err(misuse!("transpose: {order:?} is not an order of the axes of {x}"));
+            }
+            to
+        }
+        Op::Slice(begin, size) => {
+            let inside = |a: usize| begin[a] as usize + size.dim(a as isize) <= x.dim(a as isize);
+            if begin.len() != x.rank() || size.rank() != x.rank() || !(0..x.rank()).all(inside) {
+                return Err(misuse!("slice: the box at {begin:?} of shape {size} is not inside {x}"));
+            }
+            *size
+        }
+        Op::Pad(begin, to) => {
+            let inside = |a: usize| begin[a] as usize + x.dim(a as isize) <= to.dim(a as isize);
+            if begin.len() != x.rank() || to.rank() != x.rank() || !(0..x.rank()).all(inside) {
+                return Err(misuse!("pad: {x} at {begin:?} is not inside {to}"));
+            }
+            *to
+        }
+        _ => return Err(misuse!("{name}: not a movement")),
+    };
+    Ok((shape, dtype))
+}
+
+fn infer_concat(axis: usize, inputs: &[Kind]) -> Result<Kind> {
+    let Some(&(first, dtype)) = inputs.first() else { return Err(misuse!("concat: expected at least one operand")) };
+    if axis >= first.rank() {
+        return Err(misuse!("concat: axis {axis} is beyond shape {first}"));
+    }
+    let a = axis as isize;
+    let mut total = 0;
+    for (s, d) in inputs {
+        if *d != dtype || s.rank() != first.rank() || s.with_dim(a, 0) != first.with_dim(a, 0) {
+            return Err(misuse!("concat: expected operands equal to {first} but for axis {axis}, got {s}"));
+        }
+        total += s.dim(a);
+    }
+    Ok((first.with_dim(a, total), dtype))
+}
+
+/// Runs any movement but `Broadcast`.
+pub(super) fn run(op: &Op, reads: &[View], writes: &mut [ViewMut]) -> Result<()> {
+    let Some(y) = writes.first_mut() else { return Err(misuse!("{}: no result", op.name())) };
+    match y.dtype() {
+        DType::F32 => run_as::<f32>(op, reads, y),
+        DType::I32 => run_as::<i32>(op, reads, y),
+        DType::U8 | DType::Bool => run_as::<u8>(op, reads, y),
+    }
+}
+
+fn run_as<T: Element>(op: &Op, reads: &[View], y: &mut ViewMut) -> Result<()> {
+    let to: Shape = *y.shape();
+    let out = y.slice::<T>()?;
+    match op {
+        Op::Transpose(order) => movement::transpose(reads[0].slice::<T>()?, reads[0].shape(), order, out),
+        Op::Slice(begin, _) => {
+            let x = &reads[0];
+            movement::copy_box(x.slice::<T>()?, x.shape(), begin, out, &to, &[0; crate::MAX_RANK], &to);
+        }
+        Op::Pad(begin, _) => {
+            let x = &reads[0];
+            out.fill(T::default());
+            movement::copy_box(x.slice::<T>()?, x.shape(), &[0; crate::MAX_RANK], out, &to, begin, x.shape());
+        }
+        Op::Concat(axis) => {
+            let mut begin = [0u32; crate::MAX_RANK];
+            for x in reads {
+                movement::copy_box(x.slice::<T>()?, x.shape(), &[0; crate::MAX_RANK], out, &to, &begin, x.shape());
+                begin[*axis as usize] += x.shape().dim(*axis as isize) as u32;
+            }
+        }
+        _ => out.copy_from_slice(reads[0].slice::<T>()?),
+    }
+    Ok(())
+}
+
+/// Gradients of movements are movements.
+#[cfg(feature = "alloc")]
+pub(super) fn vjp<'b>(op: &Op, x: &[super::Var<'b>], g: super::Var<'b>) -> alloc::vec::Vec<Option<super::Var<'b>>> {
+    use alloc::vec::Vec;
+    use heapless::Vec as Fixed;
+    let from = x[0].shape();
+    let dx = match op {
+        Op::Reshape(_) => g.apply(Op::Reshape(from)),
+        Op::Transpose(order) => {
+            let mut back = order.clone();
+            for (a, &b) in order.iter().enumerate() {
+                back[b as usize] = a as u8;
+            }
+            g.apply(Op::Transpose(back))
+        }
+        Op::Broadcast(to) => {
+            let lead = to.rank() - from.rank();
+            let spread = |a: &isize| {
+                let own = *a as usize >= lead && from.dim(*a - lead as isize) == to.dim(*a);
+                !own
+            };
+            let axes: Vec<isize> = (0..to.rank() as isize).filter(spread).collect();
+            if axes.is_empty() { g } else { g.sum(&axes, false) }.apply(Op::Reshape(from))
+        }
+        Op::Slice(begin, _) => g.apply(Op::Pad(begin.clone(), from)),
+        Op::Pad(begin, _) => g.apply(Op::Slice(begin.clone(), from)),
+        Op::Concat(axis) => {
+            let mut begin: Fixed<u32, { crate::MAX_RANK }> = from.dims().iter().map(|_| 0).collect();
+            let mut parts = Vec::new();
+            for v in x {
+                parts.push(Some(g.apply(Op::Slice(begin.clone(), v.shape()))));
+                begin[*axis as usize] += v.dim(*axis as isize) as u32;
+            }
+            return parts;
+        }
+        _ => return alloc::vec![None; x.len()],
+    };
+    alloc::vec![Some(dx)]
+}

@@ -1,0 +1,195 @@
+//! Fused elementwise regions: a straight-line program of scalar functions over one loop.
+//!
+//! A single elementwise op runs as a region of one instruction, so there is one elementwise kernel.
+
+use super::scalar::{Binary, Compare, Unary};
+use crate::kernel::tile::{self, Program, REGISTERS, Registers};
+use crate::kernel::{Cpu, View, ViewMut};
+use crate::{DType, Result, Shape, misuse};
+use heapless::Vec as Fixed;
+use serde::{Deserialize, Serialize};
+
+/// The most operands a region reads.
+pub const READS: usize = 8;
+/// The most results a region writes.
+pub const WRITES: usize = 4;
+/// The most instructions of a region.
+pub const CODE: usize = 32;
+
+/// What one instruction computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Scalar {
+    /// A function of one float.
+    Unary(Unary),
+    /// A function of two floats.
+    Binary(Binary),
+    /// A function of two integers.
+    BinaryI32(Binary),
+    /// A comparison of floats.
+    Compare(Compare),
+    /// A comparison of integers.
+    CompareI32(Compare),
+    /// Both booleans.
+    And,
+    /// Either boolean.
+    Or,
+    /// The other boolean.
+    Not,
+    /// `if a { b } else { c }`
+    Select,
+    /// Integer, byte or boolean to float.
+    FloatOfInt,
+    /// Float to integer, toward zero.
+    IntOfFloat,
+    /// Low eight bits.
+    ByteOfInt,
+    /// Whether a float differs from zero.
+    BoolOfFloat,
+    /// Whether an integer differs from zero.
+    BoolOfInt,
+    /// The operand unchanged.
+    Copy,
+}
+
+/// One instruction: `to = op(a, b, c)`; operands the function does not take are ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Instruction {
+    /// The function.
+    pub op: Scalar,
+    /// The register written; none of the operands.
+    pub to: u8,
+    /// First operand.
+    pub a: u8,
+    /// Second operand.
+    pub b: u8,
+    /// Third operand.
+    pub c: u8,
+}
+
+/// A fused region. Registers `0..reads` are the operands, the next ones the immediates, then temporaries.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Region {
+    /// The number of operands.
+    pub reads: u8,
+    /// Constants, in the registers after the operands.
+    pub immediates: Fixed<u32, READS>,
+    /// The program.
+    pub code: Fixed<Instruction, CODE>,
+    /// The registers of the results and their element types.
+    pub results: Fixed<u8, WRITES>,
+    /// The element types of the results.
+    pub dtypes: Fixed<DType, WRITES>,
+    /// The shape looped over, to which every operand broadcasts.
+    pub shape: Shape,
+}
+
+impl Scalar {
+    /// How many operands the function takes.
+    pub fn arity(self) -> usize {
+        match self {
+            Scalar::Select => 3,
+            Scalar::Binary(_) | Scalar::BinaryI32(_) => 2,
+            Scalar::Compare(_) | Scalar::CompareI32(_) | Scalar::And | Scalar::Or => 2,
+            Scalar::Unary(_) | Scalar::Not | Scalar::FloatOfInt | Scalar::IntOfFloat | Scalar::ByteOfInt => 1,
+            Scalar::BoolOfFloat | Scalar::BoolOfInt | Scalar::Copy => 1,
+        }
+    }
+
+    /// The conversion between element types.
+    pub fn cast(from: DType, to: DType) -> Scalar {
+        match (from, to) {
+            (DType::F32, DType::F32) => Scalar::Copy,
+            (DType::I32, DType::I32) => Scalar::Copy,
+            (DType::U8, DType::U8 | DType::I32) => Scalar::Copy,
+            (DType::Bool, DType::Bool | DType::I32 | DType::U8) => Scalar::Copy,
+            (_, DType::F32) => Scalar::FloatOfInt,
+            (DType::F32, DType::I32 | DType::U8) => Scalar::IntOfFloat,
+            (DType::I32, DType::U8) => Scalar::ByteOfInt,
+            (DType::F32, DType::Bool) => Scalar::BoolOfFloat,
+            (DType::I32 | DType::U8, DType::Bool) => Scalar::BoolOfInt,
+        }
+    }
+}
+
+impl Region {
+    /// Checks everything the tile loop relies on: register numbers, operand and result shapes.
+    pub fn check(&self, reads: &[(Shape, DType)]) -> Result<()> {
+        let registers = self.registers();
+        let fixed = self.reads as usize + self.immediates.len();
+        if reads.len() != self.reads as usize || registers > REGISTERS {
+            return Err(misuse!("region: expected {} operands, got {}", self.reads, reads.len()));
+        }
+        if let Some((shape, _)) = reads.iter().find(|(s, _)| !s.broadcasts_to(&self.shape)) {
+            return Err(misuse!("region: operand of shape {shape} does not broadcast to {}", self.shape));
+        }
+        for i in &self.code {
+            let operands = [i.a, i.b, i.c];
+            let own = operands[..i.op.arity()].contains(&i.to);
+            if own || (i.to as usize) < fixed {
+                return Err(misuse!("region: an instruction overwrites its operand"));
+            }
+        }
+        if self.results.len() != self.dtypes.len() || self.results.iter().any(|&r| (r as usize) < fixed) {
+            return Err(misuse!("region: a result is not computed"));
+        }
+        Ok(())
+    }
+
+    /// Runs the region; shapes and registers are checked.
+    pub fn run(&self, cpu: &Cpu, reads: &[View], writes: &[ViewMut]) -> Result<()> {
+        let mut kinds = Fixed::<(Shape, DType), READS>::new();
+        for r in reads {
+            kinds.push((*r.shape(), r.dtype())).map_err(|_| misuse!("region: too many operands"))?;
+        }
+        self.check(&kinds)?;
+        let same = |(w, d): (&ViewMut, &DType)| w.dtype() == *d && w.shape().numel() == self.shape.numel();
+        if writes.len() != self.dtypes.len() || !writes.iter().zip(&self.dtypes).all(same) {
+            return Err(misuse!("region: results do not fit their slots"));
+        }
+        tile::run(cpu, self, &self.shape, reads, writes);
+        Ok(())
+    }
+}
+
+impl Program for Region {
+    fn registers(&self) -> usize {
+        let operands = |i: &Instruction| i.to.max(i.a).max(i.b).max(i.c) as usize + 1;
+        let code = self.code.iter().map(operands).max().unwrap_or(0);
+        let results = self.results.iter().map(|&r| r as usize + 1).max().unwrap_or(0);
+        code.max(results).max(self.reads as usize + self.immediates.len())
+    }
+
+    #[inline(always)]
+    fn prepare(&self, r: &mut Registers) {
+        for (i, &word) in self.immediates.iter().enumerate() {
+            r.fill(self.reads + i as u8, word);
+        }
+    }
+
+    #[inline(always)]
+    fn execute(&self, r: &mut Registers) {
+        for &Instruction { op, to, a, b, c } in &self.code {
+            match op {
+                Scalar::Unary(f) => f.run(r, to, a),
+                Scalar::Binary(f) => f.run(r, to, a, b),
+                Scalar::BinaryI32(f) => f.run_i32(r, to, a, b),
+                Scalar::Compare(f) => f.run(r, to, a, b),
+                Scalar::CompareI32(f) => f.run_i32(r, to, a, b),
+                Scalar::And => r.map2(to, a, b, |x, y| x & y),
+                Scalar::Or => r.map2(to, a, b, |x, y| x | y),
+                Scalar::Not => r.map(to, a, |x| x ^ 1),
+                Scalar::Select => r.map3(to, a, b, c, |x, y, z| if x != 0 { y } else { z }),
+                Scalar::FloatOfInt => r.map(to, a, |x| (x as i32 as f32).to_bits()),
+                Scalar::IntOfFloat => r.map(to, a, |x| f32::from_bits(x) as i32 as u32),
+                Scalar::ByteOfInt => r.map(to, a, |x| x & 255),
+                Scalar::BoolOfFloat => r.map(to, a, |x| (f32::from_bits(x) != 0.0) as u32),
+                Scalar::BoolOfInt => r.map(to, a, |x| (x != 0) as u32),
+                Scalar::Copy => r.map(to, a, |x| x),
+            }
+        }
+    }
+
+    fn results(&self) -> &[u8] {
+        &self.results
+    }
+}

@@ -1,0 +1,225 @@
+//! Scalar functions as rows: name, value, WGSL text, and the rule for the derivative.
+//!
+//! To add one: a row here, its derivative in `vjp` of the same enum, and a test domain in `domain`.
+
+use crate::kernel::tile::Registers;
+use crate::math;
+use serde::{Deserialize, Serialize};
+
+macro_rules! rows {
+    ($(#[$meta:meta])* $Enum:ident ($($arg:ident),+) -> $Out:ty:
+     $($(#[$doc:meta])* $Name:ident $name:literal $wgsl:literal $value:expr;)*) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum $Enum { $($(#[$doc])* $Name,)* }
+
+        impl $Enum {
+            /// Every row.
+            pub const ALL: &[$Enum] = &[$($Enum::$Name,)*];
+
+            /// The name, that of the TensorFlow op in snake case.
+            pub fn name(self) -> &'static str {
+                match self { $($Enum::$Name => $name,)* }
+            }
+
+            /// The value as a WGSL expression of `a` (and `b`).
+            pub fn wgsl(self) -> &'static str {
+                match self { $($Enum::$Name => $wgsl,)* }
+            }
+
+            /// The value.
+            #[inline(always)]
+            #[allow(unused_parens)]
+            pub fn value(self, $($arg: f32),+) -> $Out {
+                match self { $($Enum::$Name => { let f: fn($(rows!(@f32 $arg)),+) -> $Out = $value; f($($arg),+) })* }
+            }
+        }
+    };
+    (@f32 $arg:ident) => { f32 };
+}
+
+rows! {
+    /// Functions of one float.
+    Unary(a) -> f32:
+    /// `-x`
+    Neg "negative" "-a" |x| -x;
+    /// `|x|`
+    Abs "abs" "abs(a)" math::abs;
+    /// -1, 0 or 1
+    Sign "sign" "sign(a)" |x| if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { x };
+    /// `e^x`
+    Exp "exp" "exp(a)" math::exp;
+    /// `e^x - 1`
+    Expm1 "expm1" "select(exp(a) - 1.0, a + 0.5 * a * a, abs(a) < 1e-3)" math::expm1;
+    /// natural logarithm
+    Log "log" "log(a)" math::log;
+    /// `log(1 + x)`
+    Log1p "log1p" "select(log(1.0 + a), a - 0.5 * a * a, abs(a) < 1e-3)" math::log1p;
+    /// square root
+    Sqrt "sqrt" "sqrt(a)" math::sqrt;
+    /// `1 / sqrt(x)`
+    Rsqrt "rsqrt" "inverseSqrt(a)" |x| 1.0 / math::sqrt(x);
+    /// `x * x`
+    Square "square" "a * a" |x| x * x;
+    /// `1 / x`
+    Reciprocal "reciprocal" "1.0 / a" |x| 1.0 / x;
+    /// `1 / (1 + e^-x)`
+    Sigmoid "sigmoid" "1.0 / (1.0 + exp(-a))" math::sigmoid;
+    /// hyperbolic tangent
+    Tanh "tanh" "tanh(clamp(a, -15.0, 15.0))" math::tanh;
+    /// `max(x, 0)`, NaN passes
+    Relu "relu" "max(a, 0.0)" |x| if x < 0.0 { 0.0 } else { x };
+    /// `log(1 + e^x)`
+    Softplus "softplus" "max(a, 0.0) + log(1.0 + exp(-abs(a)))" math::softplus;
+    /// largest integer not above x
+    Floor "floor" "floor(a)" math::floor;
+    /// smallest integer not below x
+    Ceil "ceil" "ceil(a)" math::ceil;
+    /// nearest integer, ties to even
+    Round "round" "round(a)" math::round_even;
+    /// sine
+    Sin "sin" "sin(a)" math::sin;
+    /// cosine
+    Cos "cos" "cos(a)" math::cos;
+    /// error function
+    Erf "erf" "erf(a)" math::erf;
+}
+
+rows! {
+    /// Functions of two floats.
+    Binary(a, b) -> f32:
+    /// `x + y`
+    Add "add" "a + b" |x, y| x + y;
+    /// `x - y`
+    Sub "subtract" "a - b" |x, y| x - y;
+    /// `x * y`
+    Mul "multiply" "a * b" |x, y| x * y;
+    /// `x / y`
+    Div "divide" "a / b" |x, y| x / y;
+    /// `x^y`
+    Pow "pow" "pow(a, b)" math::pow;
+    /// the larger, NaN passes
+    Maximum "maximum" "max(a, b)" |x, y| if x >= y || x.is_nan() { x } else { y };
+    /// the smaller, NaN passes
+    Minimum "minimum" "min(a, b)" |x, y| if x <= y || x.is_nan() { x } else { y };
+}
+
+rows! {
+    /// Comparisons of two numbers.
+    Compare(a, b) -> bool:
+    /// `x == y`
+    Equal "equal" "a == b" |x, y| x == y;
+    /// `x != y`
+    NotEqual "not_equal" "a != b" |x, y| x != y;
+    /// `x < y`
+    Less "less" "a < b" |x, y| x < y;
+    /// `x <= y`
+    LessEqual "less_equal" "a <= b" |x, y| x <= y;
+    /// `x > y`
+    Greater "greater" "a > b" |x, y| x > y;
+    /// `x >= y`
+    GreaterEqual "greater_equal" "a >= b" |x, y| x >= y;
+}
+
+impl Unary {
+    /// The interval where the function and its derivative are smooth, for tests.
+    pub fn domain(self) -> (f32, f32) {
+        match self {
+            Unary::Log | Unary::Sqrt | Unary::Rsqrt | Unary::Reciprocal => (0.2, 4.0),
+            Unary::Log1p => (-0.8, 4.0),
+            Unary::Abs | Unary::Relu | Unary::Sign => (0.1, 3.0),
+            Unary::Floor | Unary::Ceil | Unary::Round => (0.1, 0.4),
+            Unary::Neg
+            | Unary::Exp
+            | Unary::Expm1
+            | Unary::Square
+            | Unary::Sigmoid
+            | Unary::Tanh
+            | Unary::Softplus
+            | Unary::Sin
+            | Unary::Cos
+            | Unary::Erf => (-2.0, 2.0),
+        }
+    }
+
+    /// Runs the row on a tile.
+    #[inline(always)]
+    pub(crate) fn run(self, r: &mut Registers, to: u8, a: u8) {
+        macro_rules! each {
+            ($($Name:ident)*) => { match self { $(Unary::$Name => r.map(to, a, |x| Unary::$Name.value(f32::from_bits(x)).to_bits()),)* } };
+        }
+        each!(Neg Abs Sign Exp Expm1 Log Log1p Sqrt Rsqrt Square Reciprocal Sigmoid Tanh Relu Softplus Floor Ceil Round Sin Cos Erf);
+    }
+}
+
+impl Binary {
+    /// Runs the row on a tile of floats.
+    #[inline(always)]
+    pub(crate) fn run(self, r: &mut Registers, to: u8, a: u8, b: u8) {
+        macro_rules! each {
+            ($($Name:ident)*) => { match self { $(Binary::$Name => r.map2(to, a, b, |x, y| Binary::$Name.value(f32::from_bits(x), f32::from_bits(y)).to_bits()),)* } };
+        }
+        each!(Add Sub Mul Div Pow Maximum Minimum);
+    }
+
+    /// The value on integers: wrapping, division floors (`tf.math.floordiv`), by zero gives zero.
+    #[inline(always)]
+    pub fn value_i32(self, x: i32, y: i32) -> i32 {
+        match self {
+            Binary::Add => x.wrapping_add(y),
+            Binary::Sub => x.wrapping_sub(y),
+            Binary::Mul => x.wrapping_mul(y),
+            Binary::Div if y == 0 => 0,
+            Binary::Div => {
+                let (q, r) = (x.wrapping_div(y), x.wrapping_rem(y));
+                if r != 0 && (r < 0) != (y < 0) { q - 1 } else { q }
+            }
+            Binary::Pow if y < 0 => i32::from(x == 1),
+            Binary::Pow => x.wrapping_pow(y as u32),
+            Binary::Maximum => x.max(y),
+            Binary::Minimum => x.min(y),
+        }
+    }
+
+    /// Runs the row on a tile of integers.
+    #[inline(always)]
+    pub(crate) fn run_i32(self, r: &mut Registers, to: u8, a: u8, b: u8) {
+        macro_rules! each {
+            ($($Name:ident)*) => { match self { $(Binary::$Name => r.map2(to, a, b, |x, y| Binary::$Name.value_i32(x as i32, y as i32) as u32),)* } };
+        }
+        each!(Add Sub Mul Div Pow Maximum Minimum);
+    }
+}
+
+impl Compare {
+    /// The value on integers.
+    #[inline(always)]
+    pub fn value_i32(self, x: i32, y: i32) -> bool {
+        match self {
+            Compare::Equal => x == y,
+            Compare::NotEqual => x != y,
+            Compare::Less => x < y,
+            Compare::LessEqual => x <= y,
+            Compare::Greater => x > y,
+            Compare::GreaterEqual => x >= y,
+        }
+    }
+
+    /// Runs the row on a tile of floats.
+    #[inline(always)]
+    pub(crate) fn run(self, r: &mut Registers, to: u8, a: u8, b: u8) {
+        macro_rules! each {
+            ($($Name:ident)*) => { match self { $(Compare::$Name => r.map2(to, a, b, |x, y| Compare::$Name.value(f32::from_bits(x), f32::from_bits(y)) as u32),)* } };
+        }
+        each!(Equal NotEqual Less LessEqual Greater GreaterEqual);
+    }
+
+    /// Runs the row on a tile of integers.
+    #[inline(always)]
+    pub(crate) fn run_i32(self, r: &mut Registers, to: u8, a: u8, b: u8) {
+        macro_rules! each {
+            ($($Name:ident)*) => { match self { $(Compare::$Name => r.map2(to, a, b, |x, y| Compare::$Name.value_i32(x as i32, y as i32) as u32),)* } };
+        }
+        each!(Equal NotEqual Less LessEqual Greater GreaterEqual);
+    }
+}
