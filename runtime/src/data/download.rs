@@ -74,18 +74,19 @@ impl Download {
             .user_agent(concat!("gradling/", env!("CARGO_PKG_VERSION")))
             .build()
             .into();
-        let mut failures = String::new();
+        let mut failures: Vec<String> = Vec::new();
         for mirror in &self.mirrors {
             let address = format!("{mirror}{}.gz", file.name);
             match self.get(&agent, &address, file).and_then(|bytes| verify(&bytes, file).map(|()| bytes)) {
                 Ok(bytes) => return Ok(bytes),
-                Err(error) => failures += &format!("\n  {address}: {error}"),
+                Err(error) => failures.push(format!("{address}: {error}")),
             }
         }
         Err(device_error!(
-            "{}.gz is not in {} and could not be downloaded; give a folder that has it:{failures}",
+            "{}.gz is not in {} and could not be downloaded; give a folder that has it: {}",
             file.name,
-            self.cache.display()
+            self.cache.display(),
+            failures.join("; ")
         ))
     }
 
