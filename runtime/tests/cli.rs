@@ -150,7 +150,11 @@ fn bad_data_is_named() {
     std::fs::write(&pictures, &packed[..packed.len() / 2]).unwrap();
     train("t10k-images-idx3-ubyte.gz: IDX sizes [64, 28, 28]: broken gzip");
     refuses(1, &["train", "mnist", "--data", "no-such-folder"], "expected a folder, got no-such-folder");
-    refuses(1, &["train", "mnist", "--save", "no-such-folder/model"], "the folder no-such-folder does not exist");
+    refuses(
+        1,
+        &["train", "mnist", "--save", "no-such-folder/model"],
+        "the folder no-such-folder does not exist",
+    );
 }
 
 #[test]
@@ -159,7 +163,8 @@ fn json_is_one_object_a_line() {
     let drawing = data.join("curves.png");
     for model in ["mlp", "lenet"] {
         let arguments = ["train", "mnist", "--model", model, "--epochs", "2", "--batch-size", "50"];
-        let more = ["--data", text(&data), "--plot", text(&drawing), "--json", "--seed", "7", "--threads", "2"];
+        let more =
+            ["--data", text(&data), "--plot", text(&drawing), "--json", "--seed", "7", "--threads", "2"];
         let output = succeeds(&[&arguments[..], &more].concat());
         let lines: Vec<Value> =
             stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -183,7 +188,16 @@ fn a_run_is_repeated_by_its_seed_whatever_the_threads() {
     let data = small_mnist("seeds");
     let losses = |seed: &str, threads: &str| -> Vec<Value> {
         let output = succeeds(&[
-            "train", "mnist", "--epochs", "2", "--data", text(&data), "--json", "--seed", seed, "--threads",
+            "train",
+            "mnist",
+            "--epochs",
+            "2",
+            "--data",
+            text(&data),
+            "--json",
+            "--seed",
+            seed,
+            "--threads",
             threads,
         ]);
         let lines = stdout(&output);

@@ -1,6 +1,5 @@
 //! Curves of loss and accuracy as a picture.
 
-use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,8 @@ use image::{ImageFormat, RgbImage};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::register_font;
+
+use crate::output::replace;
 
 /// A value for each epoch and its name in the legend.
 pub struct Curve {
@@ -45,7 +46,7 @@ pub fn save(path: &Path, charts: &[Chart]) -> Result<()> {
         register_font("sans-serif", style, font).map_err(|_| device_error!("the font cannot be read"))?;
     }
     let bytes = if extension(path).as_deref() == Some("svg") { svg(charts)? } else { png(charts)? };
-    fs::write(path, bytes).map_err(|e| device_error!("{}: {e}", path.display()))
+    replace(path, &bytes)
 }
 
 fn svg(charts: &[Chart]) -> Result<Vec<u8>> {

@@ -44,10 +44,12 @@ impl Predict {
             .into());
         }
         let dims: Vec<usize> = [1].into_iter().chain(sample).collect();
-        let width = self.image.iter().map(|p| p.display().to_string().chars().count()).max().unwrap_or(0).max(7);
+        let width =
+            self.image.iter().map(|p| p.display().to_string().chars().count()).max().unwrap_or(0).max(7);
         for (row, path) in self.image.iter().enumerate() {
             let probabilities = model.predict(&picture::read(path)?.reshape(&dims)?, 1)?.to_f32_vec();
-            let answer = (0..probabilities.len()).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]));
+            let answer =
+                (0..probabilities.len()).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]));
             let answer = answer.ok_or_else(|| misuse!("{}: the model has no output", self.file.display()))?;
             let image = path.display().to_string();
             if self.json {

@@ -121,7 +121,8 @@ impl Train {
         let mnist = source::load(self.data.as_deref(), !self.no_download)?;
 
         let (mut model, input) = self.model.make();
-        let threads = self.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+        let threads =
+            self.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         model.seed(self.seed);
         model.threads(threads);
         model.build(input)?;
