@@ -225,4 +225,37 @@ mod subset {
         assert!(mnist_subset::parse(&gzip(&bytes)).unwrap_err().to_string().contains("1 to 60000 pictures"));
         assert!(mnist_subset::parse(&gzip(b"MNSA00000000")).unwrap_err().to_string().contains("MNSB"));
     }
+
+    /// Where the real files lie beside the repository: they have the pinned checksums, and the subset is every tenth
+    /// picture of them.
+    #[cfg(feature = "cli")]
+    #[test]
+    fn subset_is_every_tenth_picture() {
+        use sha2::{Digest, Sha256};
+        use std::io::Read;
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+        if mnist::find(&folder, mnist::FILES[0].name).is_none() {
+            assert!(std::env::var_os("CI").is_none(), "MNIST is missing in {}", folder.display());
+            println!("skipped: MNIST is missing in {}", folder.display());
+            return;
+        }
+        for file in mnist::FILES {
+            let mut content = Vec::new();
+            let packed = std::fs::read(folder.join(format!("{}.gz", file.name))).unwrap();
+            flate2::read::MultiGzDecoder::new(&packed[..]).read_to_end(&mut content).unwrap();
+            let sum: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!((content.len(), sum.as_str()), (file.bytes, file.sha256), "{}", file.name);
+        }
+        let full = mnist::load(&mnist::Source::Folder(folder)).unwrap();
+        let subset = mnist::load(&mnist::Source::Subset).unwrap();
+        for (all, tenth) in [
+            (&full.train_x, &subset.train_x),
+            (&full.train_y, &subset.train_y),
+            (&full.test_x, &subset.test_x),
+            (&full.test_y, &subset.test_y),
+        ] {
+            let index: Vec<usize> = (0..all.shape().dim(0)).step_by(10).collect();
+            assert_eq!(&all.gather_rows(&index).unwrap(), tenth);
+        }
+    }
 }
