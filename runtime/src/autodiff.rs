@@ -54,8 +54,10 @@ pub fn grad_with<'b>(y: Var<'b>, cotangent: Var<'b>, xs: &[Var<'b>]) -> Vec<Var<
         let var = |v: ValueId| Var::new(builder, v);
         let inputs: Vec<Var<'b>> = node.inputs.iter().map(|&v| var(v)).collect();
         let outputs: Vec<Var<'b>> = node.outputs().map(var).collect();
-        let given: Vec<Var<'b>> =
-            outputs.iter().map(|o| cotangents.get(&o.id()).copied().unwrap_or_else(|| o.zeros_like())).collect();
+        let given: Vec<Var<'b>> = outputs
+            .iter()
+            .map(|o| cotangents.get(&o.id()).copied().unwrap_or_else(|| o.zeros_like()))
+            .collect();
         for (x, dx) in inputs.iter().zip(node.op.vjp(&inputs, &outputs, &given)) {
             let wanted = is_target(x.id()) || (x.id() != ValueId::POISON && active[builder.producer(x.id())]);
             if let (Some(dx), true) = (dx, wanted) {

@@ -213,9 +213,18 @@ impl<'b> Var<'b> {
     pub fn pad(self, padding: &[(usize, usize)], value: f32) -> Var<'b> {
         let shape = self.shape();
         if padding.len() != shape.rank() {
-            return self.poison(misuse!("pad: expected {} pairs for shape {shape}, got {}", shape.rank(), padding.len()));
+            return self.poison(misuse!(
+                "pad: expected {} pairs for shape {shape}, got {}",
+                shape.rank(),
+                padding.len()
+            ));
         }
-        let dims: Vec<usize> = shape.to_vec().iter().zip(padding).map(|(d, p)| d.saturating_add(p.0).saturating_add(p.1)).collect();
+        let dims: Vec<usize> = shape
+            .to_vec()
+            .iter()
+            .zip(padding)
+            .map(|(d, p)| d.saturating_add(p.0).saturating_add(p.1))
+            .collect();
         let begin = padding.iter().map(|p| p.0.min(u32::MAX as usize >> 1) as u32).collect();
         let to = match Shape::new(&dims) {
             Ok(to) => to,
@@ -301,9 +310,7 @@ impl<'b> Var<'b> {
     /// `tf.one_hot`: float32 `[.., depth]`; an index out of range gives zeros.
     pub fn one_hot(self, depth: usize) -> Var<'b> {
         let index = self.cast(DType::I32).expand_dims(-1);
-        let mut dims = self.shape().to_vec();
-        dims.push(depth);
-        match Shape::new(&dims) {
+        match Shape::new(&[depth]) {
             Ok(shape) => {
                 let count = Var::new(self.builder(), self.builder().push(Op::Iota(shape), &[]));
                 index.equal(count).cast(DType::F32)

@@ -1,5 +1,9 @@
 //! Gradling: a neural-network runtime that trains and infers natively, in the browser and on
 //! microcontrollers.
+//!
+//! Everything that runs is a [`Plan`]: a list of fixed-size steps over one arena whose size is known before it
+//! runs. Layers, losses and optimizers emit ops on a [`Builder`](op::Builder); [`autodiff`] adds the gradient;
+//! [`rewrite`] shortens and fuses; [`Plan::compile`] gives every value its place; a [`Session`] runs it.
 #![no_std]
 
 #[cfg(feature = "alloc")]
@@ -7,21 +11,52 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod arena;
+#[cfg(feature = "alloc")]
+pub mod autodiff;
+#[cfg(feature = "alloc")]
+pub mod compose;
 #[cfg(feature = "std")]
 pub mod data;
 pub mod dtype;
 pub mod error;
+#[cfg(feature = "alloc")]
+pub mod graph;
+pub mod kernel;
 pub mod math;
+pub mod op;
+pub mod plan;
+#[cfg(feature = "alloc")]
+pub mod rewrite;
 pub mod rng;
+pub mod session;
 pub mod shape;
 #[cfg(feature = "alloc")]
+pub mod tape;
+#[cfg(feature = "alloc")]
 pub mod tensor;
+#[cfg(feature = "alloc")]
+pub mod variables;
 
 pub use dtype::{DType, Element};
 pub use error::{Error, Result};
+#[cfg(feature = "alloc")]
+pub use graph::{Graph, Trace};
+pub use kernel::Level;
+#[cfg(feature = "alloc")]
+pub use op::Var;
+pub use op::{Padding, Window};
+#[cfg(feature = "alloc")]
+pub use plan::{Plan, PlanOptions};
+#[cfg(feature = "alloc")]
+pub use session::{Device, Session};
 pub use shape::{MAX_RANK, Shape};
 #[cfg(feature = "alloc")]
+pub use tape::Tape;
+#[cfg(feature = "alloc")]
 pub use tensor::{Data, Tensor};
+#[cfg(feature = "alloc")]
+pub use variables::{VariableId, Variables};
 
 #[cfg(feature = "alloc")]
 #[doc(hidden)]

@@ -188,7 +188,7 @@ pub fn run<P: Program>(cpu: &Cpu, program: &P, over: &Shape, reads: &[View], wri
     let chunk = if chunks == 1 { total } else { CHUNK };
     let task = |i: usize| {
         let range = i * chunk..((i + 1) * chunk).min(total);
-        dispatch(cpu.level, program, over, reads, writes, range);
+        dispatch(cpu.level(), program, over, reads, writes, range);
     };
     if chunks == 1 { task(0) } else { cpu.parallel(chunks, &task) }
 }

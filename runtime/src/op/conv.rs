@@ -46,7 +46,9 @@ impl Conv2d {
             Conv2d::FilterGrad(_, w) => (a, *w),
         };
         if x.rank() != 4 || w.rank() != 4 {
-            return Err(misuse!("{name}: expected input [n, h, w, c] and filter [kh, kw, c, o], got {x} and {w}"));
+            return Err(misuse!(
+                "{name}: expected input [n, h, w, c] and filter [kh, kw, c, o], got {x} and {w}"
+            ));
         }
         let window = self.window();
         let groups = window.groups as usize;
@@ -114,7 +116,13 @@ impl Conv2d {
         }
     }
 
-    pub(super) fn run(&self, cpu: &Cpu, reads: &[View], writes: &mut [ViewMut], ws: &mut [f32]) -> Result<()> {
+    pub(super) fn run(
+        &self,
+        cpu: &Cpu,
+        reads: &[View],
+        writes: &mut [ViewMut],
+        ws: &mut [f32],
+    ) -> Result<()> {
         let ([a, b], [y]) = (reads, writes) else {
             return Err(misuse!("{}: expected 2 operands", self.name()));
         };
@@ -129,7 +137,11 @@ impl Conv2d {
     }
 
     #[cfg(feature = "alloc")]
-    pub(super) fn vjp<'b>(&self, x: &[super::Var<'b>], g: super::Var<'b>) -> alloc::vec::Vec<Option<super::Var<'b>>> {
+    pub(super) fn vjp<'b>(
+        &self,
+        x: &[super::Var<'b>],
+        g: super::Var<'b>,
+    ) -> alloc::vec::Vec<Option<super::Var<'b>>> {
         use super::{Op, Var};
         let (a, b) = (x[0], x[1]);
         let op = |c: Conv2d, x: Var<'b>, y: Var<'b>| Some(Var::op(Op::Conv2d(c), &[x, y]));
@@ -138,8 +150,12 @@ impl Conv2d {
             Conv2d::Forward(_) => {
                 [op(Conv2d::InputGrad(w, a.shape()), g, b), op(Conv2d::FilterGrad(w, b.shape()), a, g)]
             }
-            Conv2d::InputGrad(..) => [op(Conv2d::Forward(w), g, b), op(Conv2d::FilterGrad(w, b.shape()), g, a)],
-            Conv2d::FilterGrad(..) => [op(Conv2d::InputGrad(w, a.shape()), b, g), op(Conv2d::Forward(w), a, g)],
+            Conv2d::InputGrad(..) => {
+                [op(Conv2d::Forward(w), g, b), op(Conv2d::FilterGrad(w, b.shape()), g, a)]
+            }
+            Conv2d::FilterGrad(..) => {
+                [op(Conv2d::InputGrad(w, a.shape()), b, g), op(Conv2d::Forward(w), a, g)]
+            }
         };
         pair.into()
     }

@@ -136,7 +136,9 @@ pub(super) fn vjp<'b>(
         }
         Op::Cast(DType::F32) if x[0].dtype() == DType::F32 => vec![Some(g)],
         Op::Cast(_) | Op::Not | Op::StopGradient => vec![None],
-        Op::Compare(Compare::Equal | Compare::NotEqual | Compare::Less | Compare::LessEqual) => vec![None, None],
+        Op::Compare(Compare::Equal | Compare::NotEqual | Compare::Less | Compare::LessEqual) => {
+            vec![None, None]
+        }
         Op::Compare(Compare::Greater | Compare::GreaterEqual) | Op::And | Op::Or => vec![None, None],
         _ => vec![None; x.len()],
     }

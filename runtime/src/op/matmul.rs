@@ -18,7 +18,9 @@ pub(crate) fn geometry(ta: bool, tb: bool, inputs: &[Kind]) -> Result<(usize, Ge
     let (a, b) = (inputs[0].0, inputs[1].0);
     let same_batch = a.with_dim(-1, 1).with_dim(-2, 1) == b.with_dim(-1, 1).with_dim(-2, 1);
     if a.rank() < 2 || b.rank() < 2 || !same_batch {
-        return Err(misuse!("matmul: expected [.., m, k] and [.., k, n] with equal leading axes, got {a} and {b}"));
+        return Err(misuse!(
+            "matmul: expected [.., m, k] and [.., k, n] with equal leading axes, got {a} and {b}"
+        ));
     }
     let (m, k) = if ta { (a.dim(-1), a.dim(-2)) } else { (a.dim(-2), a.dim(-1)) };
     let (k2, n) = if tb { (b.dim(-1), b.dim(-2)) } else { (b.dim(-2), b.dim(-1)) };

@@ -197,7 +197,13 @@ impl Op {
 
     /// Computes the results on the CPU. `writes` have the kinds that `infer` gives and, except for regions,
     /// overlap no operand.
-    pub fn run(&self, cpu: &Cpu, reads: &[View], writes: &mut [ViewMut], workspace: &mut [f32]) -> Result<()> {
+    pub fn run(
+        &self,
+        cpu: &Cpu,
+        reads: &[View],
+        writes: &mut [ViewMut],
+        workspace: &mut [f32],
+    ) -> Result<()> {
         match self {
             Op::Input(_) | Op::Variable(_) | Op::Constant(_) => {
                 Err(misuse!("{}: a source is not computed", self.name()))

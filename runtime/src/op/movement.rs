@@ -51,7 +51,9 @@ pub(super) fn infer(op: &Op, inputs: &[Kind]) -> Result<Kind> {
 }
 
 fn infer_concat(axis: usize, inputs: &[Kind]) -> Result<Kind> {
-    let Some(&(first, dtype)) = inputs.first() else { return Err(misuse!("concat: expected at least one operand")) };
+    let Some(&(first, dtype)) = inputs.first() else {
+        return Err(misuse!("concat: expected at least one operand"));
+    };
     if axis >= first.rank() {
         return Err(misuse!("concat: axis {axis} is beyond shape {first}"));
     }
@@ -93,7 +95,15 @@ fn run_as<T: Element>(op: &Op, reads: &[View], y: &mut ViewMut) -> Result<()> {
         Op::Concat(axis) => {
             let mut begin = [0u32; crate::MAX_RANK];
             for x in reads {
-                movement::copy_box(x.slice::<T>()?, x.shape(), &[0; crate::MAX_RANK], out, &to, &begin, x.shape());
+                movement::copy_box(
+                    x.slice::<T>()?,
+                    x.shape(),
+                    &[0; crate::MAX_RANK],
+                    out,
+                    &to,
+                    &begin,
+                    x.shape(),
+                );
                 begin[*axis as usize] += x.shape().dim(*axis as isize) as u32;
             }
         }
@@ -104,7 +114,11 @@ fn run_as<T: Element>(op: &Op, reads: &[View], y: &mut ViewMut) -> Result<()> {
 
 /// Gradients of movements are movements.
 #[cfg(feature = "alloc")]
-pub(super) fn vjp<'b>(op: &Op, x: &[super::Var<'b>], g: super::Var<'b>) -> alloc::vec::Vec<Option<super::Var<'b>>> {
+pub(super) fn vjp<'b>(
+    op: &Op,
+    x: &[super::Var<'b>],
+    g: super::Var<'b>,
+) -> alloc::vec::Vec<Option<super::Var<'b>>> {
     use alloc::vec::Vec;
     use heapless::Vec as Fixed;
     let from = x[0].shape();

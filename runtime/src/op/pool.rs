@@ -119,7 +119,11 @@ impl Pool {
     }
 
     #[cfg(feature = "alloc")]
-    pub(super) fn vjp<'b>(&self, x: &[super::Var<'b>], g: super::Var<'b>) -> alloc::vec::Vec<Option<super::Var<'b>>> {
+    pub(super) fn vjp<'b>(
+        &self,
+        x: &[super::Var<'b>],
+        g: super::Var<'b>,
+    ) -> alloc::vec::Vec<Option<super::Var<'b>>> {
         use super::{Op, Var};
         use alloc::vec;
         match self {

@@ -115,7 +115,8 @@ impl Reduce {
                 let safe = Var::select(zero, x.scalar_like(1.0), x);
                 let product = spread(safe.reduce(ReduceKind::Prod, &axes, false));
                 let zeros = spread(zero.cast(DType::F32).sum(&axes, false));
-                let none = Var::select(zeros.equal(zeros.scalar_like(0.0)), product / safe, x.scalar_like(0.0));
+                let none =
+                    Var::select(zeros.equal(zeros.scalar_like(0.0)), product / safe, x.scalar_like(0.0));
                 let one = zeros.equal(zeros.scalar_like(1.0)).logical_and(zero);
                 spread(g) * Var::select(one, product, none)
             }
@@ -151,7 +152,9 @@ impl ArgReduce {
     }
 
     pub(super) fn run(&self, reads: &[View], writes: &mut [ViewMut]) -> Result<()> {
-        let ([x], [y]) = (reads, writes) else { return Err(misuse!("{}: expected one operand", self.name())) };
+        let ([x], [y]) = (reads, writes) else {
+            return Err(misuse!("{}: expected one operand", self.name()));
+        };
         let [_, mid, inner] = split(x.shape(), self.axis as usize, 1);
         let x = x.slice::<f32>()?;
         for (i, y) in y.slice::<i32>()?.iter_mut().enumerate() {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! rows {
     ($(#[$meta:meta])* $Enum:ident ($($arg:ident),+) -> $Out:ty:
-     $($(#[$doc:meta])* $Name:ident $name:literal $wgsl:literal $value:expr;)*) => {
+     $($(#[$doc:meta])* $Name:ident $name:literal $wgsl:literal ($($x:ident),+) $value:expr;)*) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum $Enum { $($(#[$doc])* $Name,)* }
@@ -29,96 +29,95 @@ macro_rules! rows {
 
             /// The value.
             #[inline(always)]
-            #[allow(unused_parens)]
             pub fn value(self, $($arg: f32),+) -> $Out {
-                match self { $($Enum::$Name => { let f: fn($(rows!(@f32 $arg)),+) -> $Out = $value; f($($arg),+) })* }
+                let arguments = ($($arg,)+);
+                match self { $($Enum::$Name => { let ($($x,)+) = arguments; $value })* }
             }
         }
     };
-    (@f32 $arg:ident) => { f32 };
 }
 
 rows! {
     /// Functions of one float.
     Unary(a) -> f32:
     /// `-x`
-    Neg "negative" "-a" |x| -x;
+    Neg "negative" "-a" (x) -x;
     /// `|x|`
-    Abs "abs" "abs(a)" math::abs;
+    Abs "abs" "abs(a)" (x) math::abs(x);
     /// -1, 0 or 1
-    Sign "sign" "sign(a)" |x| if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { x };
+    Sign "sign" "sign(a)" (x) if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { x };
     /// `e^x`
-    Exp "exp" "exp(a)" math::exp;
+    Exp "exp" "exp(a)" (x) math::exp(x);
     /// `e^x - 1`
-    Expm1 "expm1" "select(exp(a) - 1.0, a + 0.5 * a * a, abs(a) < 1e-3)" math::expm1;
+    Expm1 "expm1" "select(exp(a) - 1.0, a + 0.5 * a * a, abs(a) < 1e-3)" (x) math::expm1(x);
     /// natural logarithm
-    Log "log" "log(a)" math::log;
+    Log "log" "log(a)" (x) math::log(x);
     /// `log(1 + x)`
-    Log1p "log1p" "select(log(1.0 + a), a - 0.5 * a * a, abs(a) < 1e-3)" math::log1p;
+    Log1p "log1p" "select(log(1.0 + a), a - 0.5 * a * a, abs(a) < 1e-3)" (x) math::log1p(x);
     /// square root
-    Sqrt "sqrt" "sqrt(a)" math::sqrt;
+    Sqrt "sqrt" "sqrt(a)" (x) math::sqrt(x);
     /// `1 / sqrt(x)`
-    Rsqrt "rsqrt" "inverseSqrt(a)" |x| 1.0 / math::sqrt(x);
+    Rsqrt "rsqrt" "inverseSqrt(a)" (x) 1.0 / math::sqrt(x);
     /// `x * x`
-    Square "square" "a * a" |x| x * x;
+    Square "square" "a * a" (x) x * x;
     /// `1 / x`
-    Reciprocal "reciprocal" "1.0 / a" |x| 1.0 / x;
+    Reciprocal "reciprocal" "1.0 / a" (x) 1.0 / x;
     /// `1 / (1 + e^-x)`
-    Sigmoid "sigmoid" "1.0 / (1.0 + exp(-a))" math::sigmoid;
+    Sigmoid "sigmoid" "1.0 / (1.0 + exp(-a))" (x) math::sigmoid(x);
     /// hyperbolic tangent
-    Tanh "tanh" "tanh(clamp(a, -15.0, 15.0))" math::tanh;
+    Tanh "tanh" "tanh(clamp(a, -15.0, 15.0))" (x) math::tanh(x);
     /// `max(x, 0)`, NaN passes
-    Relu "relu" "max(a, 0.0)" |x| if x < 0.0 { 0.0 } else { x };
+    Relu "relu" "max(a, 0.0)" (x) if x < 0.0 { 0.0 } else { x };
     /// `log(1 + e^x)`
-    Softplus "softplus" "max(a, 0.0) + log(1.0 + exp(-abs(a)))" math::softplus;
+    Softplus "softplus" "max(a, 0.0) + log(1.0 + exp(-abs(a)))" (x) math::softplus(x);
     /// largest integer not above x
-    Floor "floor" "floor(a)" math::floor;
+    Floor "floor" "floor(a)" (x) math::floor(x);
     /// smallest integer not below x
-    Ceil "ceil" "ceil(a)" math::ceil;
+    Ceil "ceil" "ceil(a)" (x) math::ceil(x);
     /// nearest integer, ties to even
-    Round "round" "round(a)" math::round_even;
+    Round "round" "round(a)" (x) math::round_even(x);
     /// sine
-    Sin "sin" "sin(a)" math::sin;
+    Sin "sin" "sin(a)" (x) math::sin(x);
     /// cosine
-    Cos "cos" "cos(a)" math::cos;
+    Cos "cos" "cos(a)" (x) math::cos(x);
     /// error function
-    Erf "erf" "erf(a)" math::erf;
+    Erf "erf" "erf(a)" (x) math::erf(x);
 }
 
 rows! {
     /// Functions of two floats.
     Binary(a, b) -> f32:
     /// `x + y`
-    Add "add" "a + b" |x, y| x + y;
+    Add "add" "a + b" (x, y) x + y;
     /// `x - y`
-    Sub "subtract" "a - b" |x, y| x - y;
+    Sub "subtract" "a - b" (x, y) x - y;
     /// `x * y`
-    Mul "multiply" "a * b" |x, y| x * y;
+    Mul "multiply" "a * b" (x, y) x * y;
     /// `x / y`
-    Div "divide" "a / b" |x, y| x / y;
+    Div "divide" "a / b" (x, y) x / y;
     /// `x^y`
-    Pow "pow" "pow(a, b)" math::pow;
+    Pow "pow" "pow(a, b)" (x, y) math::pow(x, y);
     /// the larger, NaN passes
-    Maximum "maximum" "max(a, b)" |x, y| if x >= y || x.is_nan() { x } else { y };
+    Maximum "maximum" "max(a, b)" (x, y) if x >= y || x.is_nan() { x } else { y };
     /// the smaller, NaN passes
-    Minimum "minimum" "min(a, b)" |x, y| if x <= y || x.is_nan() { x } else { y };
+    Minimum "minimum" "min(a, b)" (x, y) if x <= y || x.is_nan() { x } else { y };
 }
 
 rows! {
     /// Comparisons of two numbers.
     Compare(a, b) -> bool:
     /// `x == y`
-    Equal "equal" "a == b" |x, y| x == y;
+    Equal "equal" "a == b" (x, y) x == y;
     /// `x != y`
-    NotEqual "not_equal" "a != b" |x, y| x != y;
+    NotEqual "not_equal" "a != b" (x, y) x != y;
     /// `x < y`
-    Less "less" "a < b" |x, y| x < y;
+    Less "less" "a < b" (x, y) x < y;
     /// `x <= y`
-    LessEqual "less_equal" "a <= b" |x, y| x <= y;
+    LessEqual "less_equal" "a <= b" (x, y) x <= y;
     /// `x > y`
-    Greater "greater" "a > b" |x, y| x > y;
+    Greater "greater" "a > b" (x, y) x > y;
     /// `x >= y`
-    GreaterEqual "greater_equal" "a >= b" |x, y| x >= y;
+    GreaterEqual "greater_equal" "a >= b" (x, y) x >= y;
 }
 
 impl Unary {

@@ -150,7 +150,11 @@ impl<'b> Var<'b> {
 
     /// `tf.broadcast_to`: this value, if it has the shape already.
     pub fn broadcast(self, shape: Shape) -> Var<'b> {
-        if self.shape() == shape || self.id == ValueId::POISON { self } else { self.apply(Op::Broadcast(shape)) }
+        if self.shape() == shape || self.id == ValueId::POISON {
+            self
+        } else {
+            self.apply(Op::Broadcast(shape))
+        }
     }
 
     fn pair(self, rhs: Var<'b>, op: Op) -> Var<'b> {
@@ -253,7 +257,11 @@ impl<'b> Var<'b> {
 
     /// `tf.reshape` to a shape with the same element count.
     pub fn reshaped(self, shape: Shape) -> Var<'b> {
-        if self.shape() == shape || self.id == ValueId::POISON { self } else { self.apply(Op::Reshape(shape)) }
+        if self.shape() == shape || self.id == ValueId::POISON {
+            self
+        } else {
+            self.apply(Op::Reshape(shape))
+        }
     }
 }
 

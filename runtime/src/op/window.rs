@@ -64,7 +64,8 @@ impl Window {
     ///
     /// **Errors** when a size is zero or no window fits.
     pub fn extent(&self, axis: usize, n: usize) -> Result<(usize, usize)> {
-        let (k, s, d) = (self.kernel[axis] as usize, self.strides[axis] as usize, self.dilation[axis] as usize);
+        let (k, s, d) =
+            (self.kernel[axis] as usize, self.strides[axis] as usize, self.dilation[axis] as usize);
         if k == 0 || s == 0 || d == 0 {
             return Err(misuse!("window: kernel, strides and dilation must be at least 1, got {self:?}"));
         }

@@ -1,0 +1,112 @@
+//! CPU kernels over plain slices: loops, not models.
+//!
+//! Every function takes a [`Cpu`]: the instruction set to use and, with the `std` feature, the threads to spread work
+//! over. Work is split over outputs and never over a reduction, so the number of threads does not change a bit of the
+//! result. The loops of [`generic`] are the reference of every other level.
+#![allow(unsafe_code)]
+
+pub mod conv;
+pub mod gemm;
+pub mod generic;
+pub mod level;
+pub mod movement;
+pub mod pool;
+pub mod threads;
+pub mod tile;
+pub mod vector;
+pub mod view;
+
+pub use conv::{Conv, conv2d, conv2d_filter_grad, conv2d_input_grad};
+pub use conv::{conv2d_filter_grad_workspace, conv2d_input_grad_workspace, conv2d_workspace};
+pub use gemm::{Gemm, gemm, gemm_workspace};
+pub use level::Level;
+pub use pool::{Pool2d, average_pool2d, average_pool2d_grad, max_pool2d, max_pool2d_grad};
+pub use threads::Pool;
+pub use vector::{Reduce, flush_denormals, reduce};
+pub use view::{View, ViewMut};
+
+/// The processor a kernel runs on: an instruction set that this machine has, and optionally a pool of threads.
+#[derive(Copy, Clone)]
+pub struct Cpu<'p> {
+    level: Level,
+    pool: Option<&'p Pool>,
+}
+
+impl<'p> Cpu<'p> {
+    /// A processor of this level; a level that the machine lacks becomes [`Level::Portable`].
+    pub fn new(level: Level, pool: Option<&'p Pool>) -> Cpu<'p> {
+        let level = if Level::available().contains(&level) { level } else { Level::Portable };
+        Cpu { level, pool }
+    }
+
+    /// The level, one of [`Level::available`].
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// The pool of threads, if any.
+    pub fn pool(&self) -> Option<&'p Pool> {
+        self.pool
+    }
+
+    /// How many threads run tasks, the caller included.
+    pub fn threads(&self) -> usize {
+        self.pool.map_or(1, Pool::threads)
+    }
+
+    /// Calls `f(0)`, …, `f(tasks - 1)`, each once, on any thread and in any order; in order on the caller without a
+    /// pool. Returns when all are done. Does not allocate.
+    pub fn parallel(&self, tasks: usize, f: &(dyn Fn(usize) + Sync)) {
+        match self.pool {
+            Some(pool) if tasks > 1 => pool.run(tasks, f),
+            _ => (0..tasks).for_each(f),
+        }
+    }
+}
+
+impl Default for Cpu<'_> {
+    /// One thread at the best level of this machine.
+    fn default() -> Self {
+        Cpu { level: Level::best(), pool: None }
+    }
+}
+
+/// Product of extents that cannot wrap: an overflow saturates and so fails the length check it is used in.
+pub(crate) fn product(extents: &[usize]) -> usize {
+    if extents.contains(&0) { 0 } else { extents.iter().fold(1, |p, &e| p.saturating_mul(e)) }
+}
+
+/// A mutable slice that tasks share, each writing a range of its own.
+#[derive(Copy, Clone)]
+pub(crate) struct Shared<T> {
+    start: *mut T,
+    len: usize,
+}
+
+// SAFETY: `Shared` hands out memory only through `range`, whose contract makes the ranges disjoint.
+unsafe impl<T: Send> Send for Shared<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    /// Wraps a slice; the result must not outlive it.
+    pub(crate) fn new(slice: &mut [T]) -> Self {
+        Shared { start: slice.as_mut_ptr(), len: slice.len() }
+    }
+
+    /// The elements `start..start + len`.
+    ///
+    /// # Safety
+    /// The wrapped slice is still borrowed, and no other live range overlaps this one.
+    #[allow(clippy::mut_from_ref)]
+    pub(crate) unsafe fn range(&self, start: usize, len: usize) -> &mut [T] {
+        assert!(start <= self.len && len <= self.len - start);
+        // SAFETY: the range is inside the slice (checked above) and disjoint from all others (caller).
+        unsafe { core::slice::from_raw_parts_mut(self.start.add(start), len) }
+    }
+
+    /// The first element.
+    pub(crate) fn as_ptr(&self) -> *mut T {
+        self.start
+    }
+}

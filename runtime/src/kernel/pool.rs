@@ -1,0 +1,394 @@
+//! Pooling over NHWC images, vectorised over channels.
+
+use super::vector::leveled;
+use super::{Cpu, Level, Shared, generic, product};
+
+/// A pooling window over images x of `[n, h, w, c]` that yields y of `[n, oh, ow, c]`.
+///
+/// Output pixel (oy, ox) covers the rows `oy · sh - pad_top ..` and the columns `ox · sw - pad_left ..` of x, `kh` by
+/// `kw` of them; cells outside the image take no part.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub struct Pool2d {
+    pub n: usize,
+    pub h: usize,
+    pub w: usize,
+    pub c: usize,
+    pub oh: usize,
+    pub ow: usize,
+    pub kh: usize,
+    pub kw: usize,
+    pub sh: usize,
+    pub sw: usize,
+    pub pad_top: usize,
+    pub pad_left: usize,
+}
+
+impl Pool2d {
+    /// Asserts that x and y have the lengths of their shapes.
+    pub(super) fn check(&self, x: &[f32], y: &[f32]) {
+        assert_eq!(x.len(), product(&[self.n, self.h, self.w, self.c]), "pool2d: length of x");
+        assert_eq!(y.len(), product(&[self.n, self.oh, self.ow, self.c]), "pool2d: length of y");
+    }
+
+    /// The window of one image.
+    fn one(&self) -> Pool2d {
+        Pool2d { n: 1, ..*self }
+    }
+
+    /// Rows of x under the windows of output row `oy`.
+    #[inline(always)]
+    fn rows(&self, oy: usize) -> (usize, usize) {
+        let from = oy * self.sh;
+        (from.saturating_sub(self.pad_top), (from + self.kh).saturating_sub(self.pad_top).min(self.h))
+    }
+
+    /// Columns of x under the windows of output column `ox`.
+    #[inline(always)]
+    fn columns(&self, ox: usize) -> (usize, usize) {
+        let from = ox * self.sw;
+        (from.saturating_sub(self.pad_left), (from + self.kw).saturating_sub(self.pad_left).min(self.w))
+    }
+
+    /// Calls `f(image, elements of x per image, elements of y per image)` for each image, on several threads when the
+    /// work is large.
+    fn each_image(&self, cpu: &Cpu, f: &(dyn Fn(usize, usize, usize) + Sync)) {
+        let (x, y) = (self.h * self.w * self.c, self.oh * self.ow * self.c);
+        if product(&[self.n, y, self.kh, self.kw]) < 1 << 18 {
+            (0..self.n).for_each(|image| f(image, x, y));
+        } else {
+            cpu.parallel(self.n, &|image| f(image, x, y));
+        }
+    }
+}
+
+/// Largest cell of each window. NaN counts as less than every number.
+///
+/// # Panics
+/// If a slice does not have the length of its shape.
+pub fn max_pool2d(cpu: &Cpu, v: &Pool2d, x: &[f32], y: &mut [f32]) {
+    if cpu.level() == Level::Portable {
+        return generic::max_pool2d(v, x, y);
+    }
+    v.check(x, y);
+    let y = Shared::new(y);
+    v.each_image(cpu, &|image, from, to| {
+        // SAFETY: each image has its own range of y.
+        let y = unsafe { y.range(image * to, to) };
+        let (one, x) = (&v.one(), &x[image * from..(image + 1) * from]);
+        leveled!(cpu.level(), max_image(one: &Pool2d, x: &[f32], y: &mut [f32]));
+    });
+}
+
+/// Gradient of [`max_pool2d`]: dy goes to the largest cell of its window, of equals to the first in row-major order.
+///
+/// # Panics
+/// If a slice does not have the length of its shape.
+pub fn max_pool2d_grad(cpu: &Cpu, v: &Pool2d, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+    if cpu.level() == Level::Portable {
+        return generic::max_pool2d_grad(v, x, dy, dx);
+    }
+    v.check(x, dy);
+    v.check(dx, dy);
+    let dx = Shared::new(dx);
+    v.each_image(cpu, &|image, from, to| {
+        // SAFETY: each image has its own range of dx.
+        let dx = unsafe { dx.range(image * from, from) };
+        let (one, x) = (&v.one(), &x[image * from..(image + 1) * from]);
+        let dy = &dy[image * to..(image + 1) * to];
+        leveled!(cpu.level(), max_grad_image(one: &Pool2d, x: &[f32], dy: &[f32], dx: &mut [f32]));
+    });
+}
+
+/// Mean of the cells of each window that lie on the image; 0 if none does.
+///
+/// # Panics
+/// If a slice does not have the length of its shape.
+pub fn average_pool2d(cpu: &Cpu, v: &Pool2d, x: &[f32], y: &mut [f32]) {
+    if cpu.level() == Level::Portable {
+        return generic::average_pool2d(v, x, y);
+    }
+    v.check(x, y);
+    let y = Shared::new(y);
+    v.each_image(cpu, &|image, from, to| {
+        // SAFETY: each image has its own range of y.
+        let y = unsafe { y.range(image * to, to) };
+        let (one, x) = (&v.one(), &x[image * from..(image + 1) * from]);
+        leveled!(cpu.level(), average_image(one: &Pool2d, x: &[f32], y: &mut [f32]));
+    });
+}
+
+/// Gradient of [`average_pool2d`].
+///
+/// # Panics
+/// If a slice does not have the length of its shape.
+pub fn average_pool2d_grad(cpu: &Cpu, v: &Pool2d, dy: &[f32], dx: &mut [f32]) {
+    if cpu.level() == Level::Portable {
+        return generic::average_pool2d_grad(v, dy, dx);
+    }
+    v.check(dx, dy);
+    let dx = Shared::new(dx);
+    v.each_image(cpu, &|image, from, to| {
+        // SAFETY: each image has its own range of dx.
+        let dx = unsafe { dx.range(image * from, from) };
+        let (one, dy) = (&v.one(), &dy[image * to..(image + 1) * to]);
+        leveled!(cpu.level(), average_grad_image(one: &Pool2d, dy: &[f32], dx: &mut [f32]));
+    });
+}
+
+/// Calls `$f::<L>` for runs of L channels that cover `$c` channels, L the largest power of two up to 16 that fits.
+macro_rules! by_channels {
+    ($c:expr, $f:ident($v:expr, $($arg:expr),*)) => {{
+        let mut at = 0;
+        while at < $c {
+            at += match $c - at {
+                16.. => { $f::<16>($v, at, $($arg),*); 16 }
+                8.. => { $f::<8>($v, at, $($arg),*); 8 }
+                4.. => { $f::<4>($v, at, $($arg),*); 4 }
+                2.. => { $f::<2>($v, at, $($arg),*); 2 }
+                _ => { $f::<1>($v, at, $($arg),*); 1 }
+            };
+        }
+    }};
+}
+
+/// `L` elements from `at`.
+#[inline(always)]
+fn lanes<const L: usize>(x: &[f32], at: usize) -> [f32; L] {
+    let mut out = [0.0; L];
+    out.copy_from_slice(&x[at..at + L]);
+    out
+}
+
+#[inline(always)]
+fn max_image(v: &Pool2d, x: &[f32], y: &mut [f32]) {
+    by_channels!(v.c, max_lanes(v, x, y));
+}
+
+#[inline(always)]
+fn max_lanes<const L: usize>(v: &Pool2d, at: usize, x: &[f32], y: &mut [f32]) {
+    for oy in 0..v.oh {
+        let (top, bottom) = v.rows(oy);
+        for ox in 0..v.ow {
+            let (left, right) = v.columns(ox);
+            let empty = top >= bottom || left >= right;
+            let mut best = [if empty { f32::NEG_INFINITY } else { f32::NAN }; L];
+            for iy in top..bottom {
+                for ix in left..right {
+                    let cell: [f32; L] = lanes(x, (iy * v.w + ix) * v.c + at);
+                    for l in 0..L {
+                        best[l] = if cell[l] > best[l] || best[l].is_nan() { cell[l] } else { best[l] };
+                    }
+                }
+            }
+            y[(oy * v.ow + ox) * v.c + at..][..L].copy_from_slice(&best);
+        }
+    }
+}
+
+#[inline(always)]
+fn max_grad_image(v: &Pool2d, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+    dx.fill(0.0);
+    by_channels!(v.c, max_grad_lanes(v, x, dy, dx));
+}
+
+#[inline(always)]
+fn max_grad_lanes<const L: usize>(v: &Pool2d, at: usize, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+    for oy in 0..v.oh {
+        let (top, bottom) = v.rows(oy);
+        for ox in 0..v.ow {
+            let (left, right) = v.columns(ox);
+            if top >= bottom || left >= right {
+                continue;
+            }
+            // The first cell of a window of NaN keeps the gradient: only a number takes its place.
+            let mut best: [f32; L] = lanes(x, (top * v.w + left) * v.c + at);
+            let mut winner = [0u32; L];
+            let mut number = 0;
+            for iy in top..bottom {
+                for ix in left..right {
+                    let cell: [f32; L] = lanes(x, (iy * v.w + ix) * v.c + at);
+                    for l in 0..L {
+                        let wins = (cell[l] > best[l]) | (best[l].is_nan() & !cell[l].is_nan());
+                        best[l] = if wins { cell[l] } else { best[l] };
+                        winner[l] = if wins { number } else { winner[l] };
+                    }
+                    number += 1;
+                }
+            }
+            let dy: [f32; L] = lanes(dy, (oy * v.ow + ox) * v.c + at);
+            number = 0;
+            for iy in top..bottom {
+                for ix in left..right {
+                    let dx = &mut dx[(iy * v.w + ix) * v.c + at..][..L];
+                    for l in 0..L {
+                        dx[l] += if winner[l] == number { dy[l] } else { 0.0 };
+                    }
+                    number += 1;
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn average_image(v: &Pool2d, x: &[f32], y: &mut [f32]) {
+    by_channels!(v.c, average_lanes(v, x, y));
+}
+
+#[inline(always)]
+fn average_lanes<const L: usize>(v: &Pool2d, at: usize, x: &[f32], y: &mut [f32]) {
+    for oy in 0..v.oh {
+        let (top, bottom) = v.rows(oy);
+        for ox in 0..v.ow {
+            let (left, right) = v.columns(ox);
+            let mut sum = [0.0; L];
+            for iy in top..bottom {
+                for ix in left..right {
+                    let cell: [f32; L] = lanes(x, (iy * v.w + ix) * v.c + at);
+                    for l in 0..L {
+                        sum[l] += cell[l];
+                    }
+                }
+            }
+            let cells = bottom.saturating_sub(top) * right.saturating_sub(left);
+            let y = &mut y[(oy * v.ow + ox) * v.c + at..][..L];
+            for l in 0..L {
+                y[l] = if cells == 0 { 0.0 } else { sum[l] / cells as f32 };
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn average_grad_image(v: &Pool2d, dy: &[f32], dx: &mut [f32]) {
+    dx.fill(0.0);
+    by_channels!(v.c, average_grad_lanes(v, dy, dx));
+}
+
+#[inline(always)]
+fn average_grad_lanes<const L: usize>(v: &Pool2d, at: usize, dy: &[f32], dx: &mut [f32]) {
+    for oy in 0..v.oh {
+        let (top, bottom) = v.rows(oy);
+        for ox in 0..v.ow {
+            let (left, right) = v.columns(ox);
+            let cells = bottom.saturating_sub(top) * right.saturating_sub(left);
+            let share = lanes::<L>(dy, (oy * v.ow + ox) * v.c + at).map(|dy| dy / cells as f32);
+            for iy in top..bottom {
+                for ix in left..right {
+                    let dx = &mut dx[(iy * v.w + ix) * v.c + at..][..L];
+                    for l in 0..L {
+                        dx[l] += share[l];
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+    use crate::kernel::Pool;
+    use std::vec;
+    use std::vec::Vec;
+
+    fn windows() -> Vec<Pool2d> {
+        let base = Pool2d {
+            n: 2,
+            h: 8,
+            w: 6,
+            c: 1,
+            oh: 4,
+            ow: 3,
+            kh: 2,
+            kw: 2,
+            sh: 2,
+            sw: 2,
+            pad_top: 0,
+            pad_left: 0,
+        };
+        let mut all = vec![
+            Pool2d {
+                n: 5,
+                h: 56,
+                w: 56,
+                c: 64,
+                oh: 28,
+                ow: 28,
+                kh: 3,
+                kw: 3,
+                pad_top: 1,
+                pad_left: 1,
+                ..base
+            },
+            Pool2d { n: 0, ..base },
+            Pool2d { oh: 6, kh: 2, sh: 3, ..base },
+        ];
+        for c in [1, 3, 6, 16, 31] {
+            all.push(Pool2d { c, ..base });
+            all.push(Pool2d { c, kh: 3, kw: 3, pad_top: 1, pad_left: 1, ..base });
+            all.push(Pool2d { c, oh: 8, ow: 6, kh: 3, kw: 2, sh: 1, sw: 1, pad_top: 1, ..base });
+        }
+        all
+    }
+
+    #[test]
+    fn every_level_agrees_with_the_portable_loops() {
+        let pool = Pool::new(2);
+        for v in windows() {
+            let x: Vec<f32> = (0..v.n * v.h * v.w * v.c).map(|i| (i * 31 % 17) as f32 - 8.0).collect();
+            let mut x = x;
+            if let Some(x) = x.get_mut(7) {
+                *x = f32::NAN;
+            }
+            let dy: Vec<f32> = (0..v.n * v.oh * v.ow * v.c).map(|i| (i % 13) as f32 + 0.5).collect();
+            let mut want = (vec![9.0; dy.len()], vec![9.0; x.len()], vec![9.0; dy.len()], vec![9.0; x.len()]);
+            generic::max_pool2d(&v, &x, &mut want.0);
+            generic::max_pool2d_grad(&v, &x, &dy, &mut want.1);
+            generic::average_pool2d(&v, &x, &mut want.2);
+            generic::average_pool2d_grad(&v, &dy, &mut want.3);
+            for &level in Level::available() {
+                let cpu = Cpu::new(level, Some(&pool));
+                let mut got =
+                    (vec![7.0; dy.len()], vec![7.0; x.len()], vec![7.0; dy.len()], vec![7.0; x.len()]);
+                max_pool2d(&cpu, &v, &x, &mut got.0);
+                max_pool2d_grad(&cpu, &v, &x, &dy, &mut got.1);
+                average_pool2d(&cpu, &v, &x, &mut got.2);
+                average_pool2d_grad(&cpu, &v, &dy, &mut got.3);
+                let same =
+                    |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| a == b || a.is_nan() && b.is_nan());
+                assert!(same(&got.0, &want.0) && same(&got.1, &want.1), "max {level:?} {v:?}");
+                assert!(same(&got.2, &want.2) && same(&got.3, &want.3), "average {level:?} {v:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_of_equal_cells_and_of_nan_takes_the_gradient() {
+        let v = Pool2d {
+            n: 1,
+            h: 2,
+            w: 6,
+            c: 1,
+            oh: 1,
+            ow: 3,
+            kh: 2,
+            kw: 2,
+            sh: 2,
+            sw: 2,
+            pad_top: 0,
+            pad_left: 0,
+        };
+        let nan = f32::NAN;
+        let x = [1.0, 2.0, nan, -5.0, nan, nan, 2.0, 2.0, nan, -6.0, nan, nan];
+        for &level in Level::available() {
+            let cpu = Cpu::new(level, None);
+            let (mut y, mut dx) = ([0.0; 3], [0.0; 12]);
+            max_pool2d(&cpu, &v, &x, &mut y);
+            max_pool2d_grad(&cpu, &v, &x, &[1.0, 2.0, 3.0], &mut dx);
+            assert!(y[0] == 2.0 && y[1] == -5.0 && y[2].is_nan());
+            assert_eq!(dx, [0.0, 1.0, 0.0, 2.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        }
+    }
+}

@@ -1,0 +1,458 @@
+//! Loops over vectors: denormal control, transposition and reductions.
+
+use super::{Cpu, Level, Shared, product};
+use core::marker::PhantomData;
+
+/// Calls an `#[inline(always)]` function compiled for the level, so that its plain loops use that level's vectors.
+macro_rules! leveled {
+    ($level:expr, $body:ident($($arg:ident: $ty:ty),* $(,)?)) => {{
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma")]
+        fn avx2($($arg: $ty),*) { $body($($arg),*) }
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512bw,avx512dq")]
+        fn avx512($($arg: $ty),*) { $body($($arg),*) }
+        match $level {
+            // SAFETY: `Cpu` holds only levels that this machine has.
+            #[cfg(target_arch = "x86_64")]
+            $crate::kernel::Level::Avx2 => unsafe { avx2($($arg),*) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            $crate::kernel::Level::Avx512 => unsafe { avx512($($arg),*) },
+            _ => $body($($arg),*),
+        }
+    }};
+}
+pub(crate) use leveled;
+
+/// The floating-point control bits of this thread, without the sticky status bits; 0 where there are none.
+pub(crate) fn control_word() -> u32 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let mut word = 0u32;
+        // SAFETY: stores the four bytes of MXCSR into `word`.
+        unsafe { core::arch::asm!("stmxcsr [{}]", in(reg) &raw mut word, options(nostack, preserves_flags)) };
+        word & !0x3f
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    0
+}
+
+/// Sets the floating-point control bits of this thread to a value of [`control_word`].
+pub(crate) fn set_control_word(word: u32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: `word` came from MXCSR, at most with the two flush bits added, so no reserved bit is set.
+    unsafe {
+        core::arch::asm!("ldmxcsr [{}]", in(reg) &raw const word, options(nostack, readonly, preserves_flags))
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = word;
+}
+
+/// Restores the handling of denormal numbers of its thread when dropped; made by [`flush_denormals`].
+#[must_use = "denormals are flushed while this guard lives"]
+pub struct FlushDenormals {
+    saved: u32,
+    /// The word belongs to one thread, so the guard must not move to another.
+    thread: PhantomData<*const ()>,
+}
+
+impl Drop for FlushDenormals {
+    fn drop(&mut self) {
+        set_control_word(self.saved);
+    }
+}
+
+/// Reads and writes denormal numbers as zero on this thread, and on the threads that run tasks for it, while the
+/// guard lives. Does nothing on processors other than x86-64.
+pub fn flush_denormals() -> FlushDenormals {
+    const FLUSH_TO_ZERO: u32 = 1 << 15;
+    const DENORMALS_ARE_ZERO: u32 = 1 << 6;
+    let saved = control_word();
+    set_control_word(saved | FLUSH_TO_ZERO | DENORMALS_ARE_ZERO);
+    FlushDenormals { saved, thread: PhantomData }
+}
+
+/// How [`reduce`] joins elements.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, Hash)]
+pub enum Reduce {
+    /// `a + b`, from 0.
+    Sum,
+    /// `a · b`, from 1.
+    Prod,
+    /// The larger, from -∞; NaN if any is NaN.
+    Max,
+    /// The smaller, from ∞; NaN if any is NaN.
+    Min,
+}
+
+/// Rows that are joined one after another before they are joined to the rest.
+const BLOCK: usize = 256;
+/// Partial results per output when the innermost extent is small.
+const LANES: usize = 16;
+/// Columns per pass when the innermost extent is large.
+const WIDTH: usize = 64;
+
+/// `y[outer, inner] = reduce over mid of x[outer, mid, inner]`.
+///
+/// The order of the reduction depends on the extents alone: not on the level or the number of threads.
+///
+/// # Panics
+/// If a slice does not have the length its shape says.
+pub fn reduce(cpu: &Cpu, kind: Reduce, x: &[f32], outer: usize, mid: usize, inner: usize, y: &mut [f32]) {
+    assert_eq!(x.len(), product(&[outer, mid, inner]), "reduce: length of x");
+    assert_eq!(y.len(), product(&[outer, inner]), "reduce: length of y");
+    if y.is_empty() {
+        return;
+    }
+    let level = cpu.level();
+    let threads = if x.len() < 1 << 16 { 1 } else { cpu.threads() };
+    if outer >= threads || inner <= LANES {
+        let chunk = outer.div_ceil(threads);
+        let y = Shared::new(y);
+        cpu.parallel(outer.div_ceil(chunk), &|task| {
+            let from = task * chunk;
+            let to = outer.min(from + chunk);
+            let x = &x[from * mid * inner..to * mid * inner];
+            // SAFETY: each task has its own range of the outer axis.
+            let y = unsafe { y.range(from * inner, (to - from) * inner) };
+            reduce_at(level, kind, x, mid, inner, y);
+        });
+    } else {
+        let chunk = inner.div_ceil(threads).next_multiple_of(WIDTH);
+        let y = Shared::new(y);
+        cpu.parallel(inner.div_ceil(chunk), &|task| {
+            let from = task * chunk;
+            let len = chunk.min(inner - from);
+            for o in 0..outer {
+                let x = if mid == 0 { x } else { &x[o * mid * inner + from..(o + 1) * mid * inner] };
+                // SAFETY: each task has its own range of the inner axis.
+                let y = unsafe { y.range(o * inner + from, len) };
+                wide_at(level, kind, x, mid, inner, y);
+            }
+        });
+    }
+}
+
+fn reduce_at(level: Level, kind: Reduce, x: &[f32], mid: usize, inner: usize, y: &mut [f32]) {
+    for (o, y) in y.chunks_exact_mut(inner).enumerate() {
+        let x = &x[o * mid * inner..(o + 1) * mid * inner];
+        if inner <= LANES {
+            leveled!(level, narrow(kind: Reduce, x: &[f32], y: &mut [f32]))
+        } else {
+            wide_at(level, kind, x, mid, inner, y)
+        }
+    }
+}
+
+fn wide_at(level: Level, kind: Reduce, x: &[f32], mid: usize, stride: usize, y: &mut [f32]) {
+    leveled!(level, wide(kind: Reduce, x: &[f32], mid: usize, stride: usize, y: &mut [f32]))
+}
+
+fn larger(a: f32, b: f32) -> f32 {
+    if a > b || a.is_nan() { a } else { b }
+}
+
+fn smaller(a: f32, b: f32) -> f32 {
+    if a < b || a.is_nan() { a } else { b }
+}
+
+/// Few columns: 16 rows side by side make one wide row of partial results.
+#[inline(always)]
+fn narrow(kind: Reduce, x: &[f32], y: &mut [f32]) {
+    match kind {
+        Reduce::Sum => narrow_of(0.0, |a, b| a + b, x, y),
+        Reduce::Prod => narrow_of(1.0, |a, b| a * b, x, y),
+        Reduce::Max => narrow_of(f32::NEG_INFINITY, larger, x, y),
+        Reduce::Min => narrow_of(f32::INFINITY, smaller, x, y),
+    }
+}
+
+#[inline(always)]
+fn narrow_of(identity: f32, f: impl Fn(f32, f32) -> f32 + Copy, x: &[f32], y: &mut [f32]) {
+    let inner = y.len();
+    let width = LANES * inner;
+    let mut total = [identity; LANES * LANES];
+    let total = &mut total[..width];
+    for block in x.chunks(BLOCK * width) {
+        let mut partial = [identity; LANES * LANES];
+        let partial = &mut partial[..width];
+        for row in block.chunks(width) {
+            fold(f, partial, row);
+        }
+        fold(f, total, partial);
+    }
+    for half in [LANES / 2, LANES / 4, LANES / 8, LANES / 16] {
+        let (low, high) = total.split_at_mut(half * inner);
+        fold(f, low, &high[..half * inner]);
+    }
+    y.copy_from_slice(&total[..inner]);
+}
+
+#[inline(always)]
+fn fold(f: impl Fn(f32, f32) -> f32, acc: &mut [f32], row: &[f32]) {
+    for (acc, x) in acc.iter_mut().zip(row) {
+        *acc = f(*acc, *x);
+    }
+}
+
+/// Many columns: row after row, `WIDTH` columns at a time. Row `r` of x begins at `r · stride`.
+#[inline(always)]
+fn wide(kind: Reduce, x: &[f32], mid: usize, stride: usize, y: &mut [f32]) {
+    match kind {
+        Reduce::Sum => wide_of(0.0, |a, b| a + b, x, mid, stride, y),
+        Reduce::Prod => wide_of(1.0, |a, b| a * b, x, mid, stride, y),
+        Reduce::Max => wide_of(f32::NEG_INFINITY, larger, x, mid, stride, y),
+        Reduce::Min => wide_of(f32::INFINITY, smaller, x, mid, stride, y),
+    }
+}
+
+#[inline(always)]
+fn wide_of(
+    identity: f32,
+    f: impl Fn(f32, f32) -> f32 + Copy,
+    x: &[f32],
+    mid: usize,
+    stride: usize,
+    y: &mut [f32],
+) {
+    for (i, y) in y.chunks_mut(WIDTH).enumerate() {
+        let mut total = [identity; WIDTH];
+        for block in (0..mid).step_by(BLOCK) {
+            let mut partial = [identity; WIDTH];
+            for row in block..mid.min(block + BLOCK) {
+                let from = row * stride + i * WIDTH;
+                if y.len() == WIDTH {
+                    fold(f, &mut partial, &x[from..from + WIDTH]);
+                } else {
+                    fold(f, &mut partial, &x[from..from + y.len()]);
+                }
+            }
+            fold(f, &mut total, &partial);
+        }
+        y.copy_from_slice(&total[..y.len()]);
+    }
+}
+
+/// The most axes [`transpose`] takes.
+const AXES: usize = 8;
+
+/// `y = x` with its axes permuted: axis `i` of y is axis `perm[i]` of x, whose extents are `shape`.
+///
+/// # Panics
+/// If `perm` is not a permutation of the axes, there are more than 8, or a slice has the wrong length.
+pub fn transpose<T: Copy>(x: &[T], shape: &[usize], perm: &[usize], y: &mut [T]) {
+    let rank = shape.len();
+    assert!(rank <= AXES && perm.len() == rank, "transpose: axes");
+    assert!((0..rank).all(|axis| perm.contains(&axis)), "transpose: permutation");
+    assert!(x.len() == product(shape) && y.len() == x.len(), "transpose: lengths");
+    if x.is_empty() {
+        return;
+    }
+    // Axes of y as (extent, stride in x), neighbours joined where they are neighbours in x too.
+    let mut strides = [1; AXES];
+    for axis in (1..rank).rev() {
+        strides[axis - 1] = strides[axis] * shape[axis];
+    }
+    let (mut axes, mut count) = ([(1, 1); AXES], 0);
+    for &axis in perm.iter().filter(|&&axis| shape[axis] != 1) {
+        let (extent, stride) = (shape[axis], strides[axis]);
+        if count > 0 && axes[count - 1].1 == stride * extent {
+            axes[count - 1] = (axes[count - 1].0 * extent, stride);
+        } else {
+            axes[count] = (extent, stride);
+            count += 1;
+        }
+    }
+    if count <= 1 {
+        y.copy_from_slice(x);
+        return;
+    }
+    let (columns, column_stride) = axes[count - 1];
+    // The rows of a block: the axis that is contiguous in x, or, when that is the last of y too, its neighbour.
+    let unit = axes[..count].iter().position(|a| a.1 == 1).unwrap_or(count - 1);
+    let lane = if unit == count - 1 { count - 2 } else { unit };
+    let (rows, row_stride) = axes[lane];
+    let row_step: usize = axes[lane + 1..count].iter().map(|a| a.0).product();
+    let mut index = [0; AXES];
+    loop {
+        let (mut from, mut to, mut step) = (0, 0, 1);
+        for axis in (0..count).rev() {
+            from += index[axis] * axes[axis].1;
+            to += index[axis] * step;
+            step *= axes[axis].0;
+        }
+        if column_stride == 1 {
+            for row in 0..rows {
+                let x = &x[from + row * row_stride..][..columns];
+                y[to + row * row_step..][..columns].copy_from_slice(x);
+            }
+        } else {
+            transpose_plane(&x[from..], column_stride, &mut y[to..], row_step, rows, columns);
+        }
+        // The next plane: count up over the axes outside it.
+        let mut axis = count - 1;
+        loop {
+            if axis == 0 {
+                return;
+            }
+            axis -= 1;
+            if axis == lane {
+                continue;
+            }
+            index[axis] += 1;
+            if index[axis] < axes[axis].0 {
+                break;
+            }
+            index[axis] = 0;
+        }
+    }
+}
+
+/// `y[r · y_step + c] = x[c · x_step + r]` in square tiles.
+fn transpose_plane<T: Copy>(x: &[T], x_step: usize, y: &mut [T], y_step: usize, rows: usize, columns: usize) {
+    const TILE: usize = 8;
+    for r in (0..rows).step_by(TILE) {
+        for c in (0..columns).step_by(TILE) {
+            if r + TILE <= rows && c + TILE <= columns {
+                let mut tile = [[x[0]; TILE]; TILE];
+                for (i, row) in tile.iter_mut().enumerate() {
+                    row.copy_from_slice(&x[(c + i) * x_step + r..][..TILE]);
+                }
+                for j in 0..TILE {
+                    let y = &mut y[(r + j) * y_step + c..][..TILE];
+                    for (y, row) in y.iter_mut().zip(&tile) {
+                        *y = row[j];
+                    }
+                }
+            } else {
+                for r in r..rows.min(r + TILE) {
+                    for c in c..columns.min(c + TILE) {
+                        y[r * y_step + c] = x[c * x_step + r];
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+    use crate::kernel::Pool;
+    use std::vec;
+    use std::vec::Vec;
+
+    #[test]
+    fn denormals_are_zero_while_the_guard_lives() {
+        let tiny = core::hint::black_box(f32::from_bits(8));
+        {
+            let _guard = flush_denormals();
+            if cfg!(target_arch = "x86_64") {
+                assert_eq!(core::hint::black_box(tiny * core::hint::black_box(1.0)).to_bits(), 0);
+            }
+        }
+        assert_eq!(core::hint::black_box(tiny * core::hint::black_box(1.0)).to_bits(), 8);
+    }
+
+    #[test]
+    fn reductions_match_plain_loops_at_every_level_and_thread_count() {
+        let pool = Pool::new(3);
+        for (outer, mid, inner) in [
+            (1, 1, 1),
+            (3, 10, 1),
+            (2, 1000, 1),
+            (1, 5000, 6),
+            (4, 7, 16),
+            (2, 33, 17),
+            (5, 3, 130),
+            (1, 700, 200),
+        ] {
+            let x: Vec<f32> =
+                (0..outer * mid * inner).map(|i| ((i * 37 % 101) as f32 - 50.0) * 0.02 + 0.003).collect();
+            for kind in [Reduce::Sum, Reduce::Prod, Reduce::Max, Reduce::Min] {
+                let mut first: Option<Vec<f32>> = None;
+                for &level in Level::available() {
+                    for pool in [None, Some(&pool)] {
+                        let mut y = vec![9.0; outer * inner];
+                        reduce(&Cpu::new(level, pool), kind, &x, outer, mid, inner, &mut y);
+                        for (at, y) in y.iter().enumerate() {
+                            let (o, i) = (at / inner, at % inner);
+                            let values = (0..mid).map(|m| x[(o * mid + m) * inner + i] as f64);
+                            let want = match kind {
+                                Reduce::Sum => values.sum::<f64>(),
+                                Reduce::Prod => values.product(),
+                                Reduce::Max => values.fold(f64::NEG_INFINITY, f64::max),
+                                Reduce::Min => values.fold(f64::INFINITY, f64::min),
+                            };
+                            assert!(
+                                (*y as f64 - want).abs() <= 1e-4 * (1.0 + want.abs()),
+                                "{kind:?} {y} {want}"
+                            );
+                        }
+                        let first = first.get_or_insert_with(|| y.clone());
+                        assert!(first.iter().zip(&y).all(|(a, b)| a.to_bits() == b.to_bits()));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn reductions_of_nothing_and_of_nan() {
+        let cpu = Cpu::default();
+        for (kind, want) in [
+            (Reduce::Sum, 0.0),
+            (Reduce::Prod, 1.0),
+            (Reduce::Max, f32::NEG_INFINITY),
+            (Reduce::Min, f32::INFINITY),
+        ] {
+            for inner in [1, 40] {
+                let mut y = vec![9.0; 2 * inner];
+                reduce(&cpu, kind, &[], 2, 0, inner, &mut y);
+                assert!(y.iter().all(|&y| y == want));
+                let mut x = vec![1.0; 20 * inner];
+                x[3 * inner] = f32::NAN;
+                reduce(&cpu, kind, &x, 1, 20, inner, &mut y[..inner]);
+                assert!(y[0].is_nan() && !y[..inner][inner - 1..][0].is_nan() == (inner > 1));
+            }
+        }
+        reduce(&cpu, Reduce::Sum, &[], 0, 3, 4, &mut []);
+    }
+
+    #[test]
+    fn transpositions_match_plain_indexing() {
+        let cases: [(&[usize], &[usize]); 10] = [
+            (&[], &[]),
+            (&[5], &[0]),
+            (&[3, 4], &[1, 0]),
+            (&[17, 33], &[1, 0]),
+            (&[2, 3, 4], &[0, 2, 1]),
+            (&[9, 10, 11], &[2, 1, 0]),
+            (&[9, 1, 11, 2], &[2, 0, 1, 3]),
+            (&[2, 3, 4, 5], &[0, 2, 1, 3]),
+            (&[2, 9, 8, 16], &[0, 3, 1, 2]),
+            (&[2, 3, 2, 3, 2, 2, 2, 3], &[7, 0, 6, 1, 5, 2, 4, 3]),
+        ];
+        for (shape, perm) in cases {
+            let len: usize = shape.iter().product();
+            let x: Vec<u32> = (0..len as u32).collect();
+            let mut y = vec![0; len];
+            transpose(&x, shape, perm, &mut y);
+            let extents: Vec<usize> = perm.iter().map(|&p| shape[p]).collect();
+            for (at, y) in y.iter().enumerate() {
+                let (mut rest, mut index) = (at, [0; AXES]);
+                for axis in (0..shape.len()).rev() {
+                    index[perm[axis]] = rest % extents[axis];
+                    rest /= extents[axis];
+                }
+                let from = shape.iter().zip(index).fold(0, |from, (extent, i)| from * extent + i);
+                assert_eq!(*y, from as u32, "{shape:?} {perm:?} at {at}");
+            }
+            let bytes: Vec<u8> = x.iter().map(|&x| x as u8).collect();
+            let mut z = vec![0; len];
+            transpose(&bytes, shape, perm, &mut z);
+            assert!(z.iter().zip(&y).all(|(z, y)| *z == *y as u8));
+        }
+    }
+}

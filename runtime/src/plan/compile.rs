@@ -1,0 +1,394 @@
+//! From graph to plan: every value gets a place.
+
+use super::memory::{self, Lifetime};
+use super::{NamedSlot, Place, Plan, Slot, Step};
+use crate::arena::Buffer;
+use crate::graph::{Graph, Port};
+use crate::op::region::{Instruction, Region, Scalar};
+use crate::op::{Kind, Op, ValueId};
+use crate::variables::{ALIGN, Variables};
+use crate::{DType, Result, Shape, misuse, rewrite};
+use alloc::vec;
+use alloc::vec::Vec;
+use heapless::Vec as Fixed;
+
+/// How to compile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlanOptions {
+    /// Run the rewrite passes (fold, simplify, cse, dce) and fuse elementwise ops.
+    pub optimize: bool,
+    /// Let regions overwrite operands that are not read again, and variables.
+    pub in_place: bool,
+    /// Reserve the scratch memory that the fast matrix kernels pack into.
+    pub workspace: bool,
+}
+
+impl Default for PlanOptions {
+    fn default() -> PlanOptions {
+        PlanOptions { optimize: true, in_place: true, workspace: true }
+    }
+}
+
+/// Where a value lives before offsets are known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Home {
+    /// Arena buffer `n`.
+    Buffer(usize),
+    /// A fixed place.
+    Fixed(Place, u32),
+}
+
+/// An arena buffer under construction.
+struct Room {
+    life: Lifetime,
+    /// Inputs and outputs keep their bytes during the whole run.
+    pinned: bool,
+}
+
+/// A step whose slots are homes.
+struct Draft {
+    op: Op,
+    reads: Vec<(Home, Kind)>,
+    writes: Vec<(Home, Kind)>,
+    workspace: Option<usize>,
+}
+
+struct Compiler<'g> {
+    graph: &'g Graph,
+    options: PlanOptions,
+    homes: Vec<Option<Home>>,
+    rooms: Vec<Room>,
+    steps: Vec<Draft>,
+    constants: Buffer,
+    variable_offsets: Vec<u32>,
+}
+
+impl Plan {
+    /// Compiles a graph.
+    ///
+    /// **Errors** when the graph is inconsistent or needs more than 2 GiB.
+    pub fn compile(graph: &Graph, options: &PlanOptions) -> Result<Plan> {
+        Plan::compile_graph(graph, None, options)
+    }
+
+    /// Compiles a graph for inference: the variables become constants of the plan, with their present values.
+    ///
+    /// **Errors** as [`compile`](Plan::compile), and when the graph assigns variables.
+    pub fn compile_frozen(graph: &Graph, variables: &Variables, options: &PlanOptions) -> Result<Plan> {
+        if !graph.assigns.is_empty() {
+            return Err(misuse!("plan: a graph that assigns variables cannot be frozen"));
+        }
+        let mut frozen = graph.clone();
+        let base = frozen.constants.len();
+        for (id, _) in variables.iter() {
+            frozen.constants.push(variables.get(id)?);
+        }
+        for node in &mut frozen.nodes {
+            if let Op::Variable(n) = node.op {
+                node.op = Op::Constant(base as u16 + n);
+            }
+        }
+        frozen.variables.clear();
+        Plan::compile_graph(&frozen, None, options)
+    }
+
+    fn compile_graph(graph: &Graph, _: Option<&Variables>, options: &PlanOptions) -> Result<Plan> {
+        let optimized;
+        let graph = if options.optimize {
+            optimized = rewrite::optimize(graph)?;
+            &optimized
+        } else {
+            optimized = rewrite::dce(graph)?;
+            &optimized
+        };
+        let mut c = Compiler {
+            graph,
+            options: *options,
+            homes: vec![None; graph.values.len()],
+            rooms: Vec::new(),
+            steps: Vec::new(),
+            constants: Buffer::default(),
+            variable_offsets: variable_offsets(&graph.variables),
+        };
+        c.inputs()?;
+        c.lower()?;
+        c.assigns()?;
+        c.lifetimes();
+        if options.in_place {
+            c.in_place();
+        }
+        c.finish()
+    }
+}
+
+/// The offset of each variable: the layout of [`Variables`].
+fn variable_offsets(ports: &[Port]) -> Vec<u32> {
+    let mut next = 0usize;
+    let offset = |p: &Port| {
+        let at = next;
+        next = (at + p.kind.0.numel() * p.kind.1.size()).next_multiple_of(ALIGN);
+        at as u32
+    };
+    ports.iter().map(offset).collect()
+}
+
+fn bytes(kind: &Kind) -> usize {
+    kind.0.numel() * kind.1.size()
+}
+
+impl Compiler<'_> {
+    fn room(&mut self, bytes: usize, pinned: bool) -> usize {
+        self.rooms.push(Room { life: Lifetime { bytes, first: usize::MAX, last: 0 }, pinned });
+        self.rooms.len() - 1
+    }
+
+    fn home(&self, v: ValueId) -> Result<Home> {
+        self.homes[v.index()].ok_or_else(|| misuse!("plan: a value is used before it is computed"))
+    }
+
+    fn operand(&self, v: ValueId) -> Result<(Home, Kind)> {
+        Ok((self.home(v)?, self.graph.kind(v)))
+    }
+
+    /// Inputs have rooms even where nothing reads them, so that callers may always write them.
+    fn inputs(&mut self) -> Result<()> {
+        let kinds: Vec<Kind> = self.graph.inputs.iter().map(|p| p.kind).collect();
+        let rooms: Vec<usize> = kinds.iter().map(|k| self.room(bytes(k), true)).collect();
+        for node in &self.graph.nodes {
+            if let Op::Input(n) = node.op {
+                self.homes[node.first.index()] = Some(Home::Buffer(rooms[n as usize]));
+            }
+        }
+        Ok(())
+    }
+
+    fn lower(&mut self) -> Result<()> {
+        let mut constant_offsets = vec![None; self.graph.constants.len()];
+        for node in &self.graph.nodes {
+            let out = node.first.index();
+            match &node.op {
+                Op::Input(_) => {}
+                Op::Variable(n) => {
+                    self.homes[out] = Some(Home::Fixed(Place::Variables, self.variable_offsets[*n as usize]));
+                }
+                Op::Constant(n) => {
+                    let n = *n as usize;
+                    if constant_offsets[n].is_none() {
+                        let value = &self.graph.constants[n];
+                        let at = self.constants.len().next_multiple_of(memory::ALIGN);
+                        self.constants.grow(at + value.numel() * value.dtype().size());
+                        self.constants.write(at, value)?;
+                        constant_offsets[n] = Some(at as u32);
+                    }
+                    self.homes[out] = constant_offsets[n].map(|at| Home::Fixed(Place::Constants, at));
+                }
+                Op::Reshape(_) | Op::StopGradient => self.homes[out] = Some(self.home(node.inputs[0])?),
+                op => {
+                    let reads = node.inputs.iter().map(|&v| self.operand(v)).collect::<Result<Vec<_>>>()?;
+                    let kinds: Vec<Kind> = reads.iter().map(|r| r.1).collect();
+                    let words = if self.options.workspace { op.workspace(&kinds) } else { 0 };
+                    let workspace = (words > 0).then(|| self.room(words * 4, false));
+                    let mut writes = Vec::new();
+                    for v in node.outputs() {
+                        let kind = self.graph.kind(v);
+                        let home = Home::Buffer(self.room(bytes(&kind), false));
+                        self.homes[v.index()] = Some(home);
+                        writes.push((home, kind));
+                    }
+                    self.steps.push(Draft { op: op.clone(), reads, writes, workspace });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// New values of variables: computed in the variable's own place where every other step has read the old
+    /// value before, else copied there at the end.
+    fn assigns(&mut self) -> Result<()> {
+        let mut copies = Vec::new();
+        for (variable, value) in &self.graph.assigns {
+            let to = Home::Fixed(Place::Variables, self.variable_offsets[variable.0 as usize]);
+            let (from, kind) = self.operand(*value)?;
+            if from == to {
+                continue;
+            }
+            if self.options.in_place && self.computes_in_place(from, to, &kind) {
+                self.rehome(from, to);
+            } else {
+                copies.push((from, to, kind));
+            }
+        }
+        // A copied variable may be overwritten by another assignment: stage those first.
+        for copy in &mut copies {
+            if matches!(copy.0, Home::Fixed(Place::Variables, _)) {
+                let staged = Home::Buffer(self.room(bytes(&copy.2), false));
+                self.steps.push(copy_step(copy.0, staged, copy.2));
+                copy.0 = staged;
+            }
+        }
+        self.steps.extend(copies.into_iter().map(|(from, to, kind)| copy_step(from, to, kind)));
+        Ok(())
+    }
+
+    fn computes_in_place(&self, from: Home, to: Home, kind: &Kind) -> bool {
+        let Home::Buffer(room) = from else { return false };
+        if self.rooms[room].pinned {
+            return false;
+        }
+        let Some(writer) = self.steps.iter().position(|s| s.writes.iter().any(|w| w.0 == from)) else {
+            return false;
+        };
+        // An output port must not change its meaning when a later run of another plan writes the variable.
+        let is_output = self.graph.outputs.iter().any(|o| self.homes[o.1.index()] == Some(from));
+        let elementwise = matches!(self.steps[writer].op, Op::Region(_));
+        let reads_of_old = |s: &Draft| s.reads.iter().any(|r| r.0 == to);
+        let late = self.steps[writer + 1..].iter().any(reads_of_old)
+            || self.graph.outputs.iter().any(|o| self.homes[o.1.index()] == Some(to));
+        let own = self.steps[writer].reads.iter().filter(|r| r.0 == to);
+        let own_fits = own.clone().all(|r| r.1.0.numel() == kind.0.numel() && elementwise);
+        // Another assignment that copies the old value at the end needs it untouched.
+        let copied = self.graph.assigns.iter().any(|a| self.homes[a.1.index()] == Some(to));
+        !is_output && !late && own_fits && !copied
+    }
+
+    /// Moves every use of one home to another.
+    fn rehome(&mut self, from: Home, to: Home) {
+        let uses = self.steps.iter_mut().flat_map(|s| s.reads.iter_mut().chain(s.writes.iter_mut()));
+        for slot in uses.filter(|s| s.0 == from) {
+            slot.0 = to;
+        }
+        for home in self.homes.iter_mut().flatten().filter(|h| **h == from) {
+            *home = to;
+        }
+    }
+
+    fn lifetimes(&mut self) {
+        let end = self.steps.len();
+        for room in &mut self.rooms {
+            room.life.first = if room.pinned { 0 } else { usize::MAX };
+            room.life.last = if room.pinned { end } else { 0 };
+        }
+        for (i, step) in self.steps.iter().enumerate() {
+            let homes = step.reads.iter().chain(&step.writes).map(|s| s.0);
+            for home in homes.chain(step.workspace.map(Home::Buffer)) {
+                if let Home::Buffer(n) = home {
+                    let life = &mut self.rooms[n].life;
+                    life.first = life.first.min(i);
+                    life.last = life.last.max(i);
+                }
+            }
+        }
+        for (_, v) in &self.graph.outputs {
+            if let Some(Home::Buffer(n)) = self.homes[v.index()] {
+                self.rooms[n].life.last = end;
+                self.rooms[n].pinned = true;
+            }
+        }
+    }
+
+    /// Lets results of regions take the bytes of an operand that dies there.
+    fn in_place(&mut self) {
+        for i in 0..self.steps.len() {
+            if !matches!(self.steps[i].op, Op::Region(_)) {
+                continue;
+            }
+            for w in 0..self.steps[i].writes.len() {
+                let (home, kind) = self.steps[i].writes[w];
+                let Home::Buffer(new) = home else { continue };
+                let dying = self.steps[i].reads.iter().find_map(|&(h, k)| match h {
+                    Home::Buffer(old)
+                        if old != new
+                            && self.rooms[old].life.last == i
+                            && !self.rooms[old].pinned
+                            && k.0.numel() == kind.0.numel()
+                            && k.1.size() == kind.1.size()
+                            && self.rooms[old].life.bytes == bytes(&kind)
+                            && !self.steps[i].writes.iter().any(|w| w.0 == h) =>
+                    {
+                        Some(old)
+                    }
+                    _ => None,
+                });
+                if let Some(old) = dying {
+                    let last = self.rooms[new].life.last;
+                    let pinned = self.rooms[new].pinned;
+                    self.rehome(Home::Buffer(new), Home::Buffer(old));
+                    self.rooms[old].life.last = last;
+                    self.rooms[old].pinned = pinned;
+                    self.rooms[new].life = Lifetime { bytes: 0, first: usize::MAX, last: 0 };
+                }
+            }
+        }
+    }
+
+    fn finish(self) -> Result<Plan> {
+        let used: Vec<usize> =
+            (0..self.rooms.len()).filter(|&i| self.rooms[i].life.first != usize::MAX).collect();
+        let lives: Vec<Lifetime> = used.iter().map(|&i| self.rooms[i].life).collect();
+        let (placed, arena_bytes) = memory::place(&lives);
+        if arena_bytes > i32::MAX as usize {
+            return Err(misuse!(
+                "plan: needs an arena of {arena_bytes} bytes, more than 2 GiB; use a smaller batch"
+            ));
+        }
+        let mut offsets = vec![0u32; self.rooms.len()];
+        for (&room, &at) in used.iter().zip(&placed) {
+            offsets[room] = at as u32;
+        }
+        let slot = |(home, kind): (Home, Kind)| {
+            let (place, offset) = match home {
+                Home::Buffer(n) => (Place::Arena, offsets[n]),
+                Home::Fixed(place, offset) => (place, offset),
+            };
+            Slot { place, offset, shape: kind.0, dtype: kind.1 }
+        };
+        let mut steps = Vec::with_capacity(self.steps.len());
+        for draft in &self.steps {
+            let workspace = match draft.workspace {
+                Some(n) => {
+                    let shape = Shape::new(&[self.rooms[n].life.bytes / 4])?;
+                    Some(slot((Home::Buffer(n), (shape, DType::F32))))
+                }
+                None => None,
+            };
+            steps.push(Step {
+                op: draft.op.clone(),
+                reads: draft.reads.iter().map(|&r| slot(r)).collect(),
+                writes: draft.writes.iter().map(|&w| slot(w)).collect(),
+                workspace,
+            });
+        }
+        let named = |name: &str, v: (Home, Kind)| NamedSlot { name: name.into(), slot: slot(v) };
+        let inputs =
+            self.graph.inputs.iter().enumerate().map(|(i, p)| named(&p.name, (Home::Buffer(i), p.kind)));
+        let mut outputs = Vec::new();
+        for (name, v) in &self.graph.outputs {
+            outputs.push(named(name, self.operand(*v)?));
+        }
+        let plan = Plan {
+            inputs: inputs.collect(),
+            outputs,
+            variables: self.graph.variables.clone(),
+            constants: self.constants,
+            arena_bytes,
+            live_bytes: memory::peak(&lives),
+            tensor_bytes: self.steps.iter().flat_map(|s| &s.writes).map(|w| bytes(&w.1)).sum(),
+            steps,
+        };
+        plan.verify()?;
+        Ok(plan)
+    }
+}
+
+/// A region of one copy.
+fn copy_step(from: Home, to: Home, kind: Kind) -> Draft {
+    let region = Region {
+        reads: 1,
+        immediates: Fixed::new(),
+        code: Fixed::from_iter([Instruction { op: Scalar::Copy, to: 1, a: 0, b: 0, c: 0 }]),
+        results: Fixed::from_iter([1]),
+        dtypes: Fixed::from_iter([kind.1]),
+        shape: kind.0,
+    };
+    Draft { op: Op::Region(region), reads: vec![(from, kind)], writes: vec![(to, kind)], workspace: None }
+}

@@ -1,0 +1,76 @@
+//! The proof that a plan is sound.
+
+use super::{Place, Plan, Slot};
+use crate::op::Op;
+use crate::variables::ALIGN;
+use crate::{Error, Result, format_error};
+use alloc::vec::Vec;
+
+impl Plan {
+    /// Proves that running the plan is meaningful: every step types, every slot is inside its memory and
+    /// aligned, no step overwrites what it must not, and every value read from the arena is exactly the one that
+    /// the last step writing there left, whole.
+    ///
+    /// **Errors** with the step and the reason.
+    pub fn verify(&self) -> Result<()> {
+        let limits = |place: Place| match place {
+            Place::Arena => self.arena_bytes,
+            Place::Variables => self.variables_end(),
+            Place::Constants => self.constants.len(),
+        };
+        let inside = |slot: &Slot| {
+            let end = slot.offset as usize + slot.bytes();
+            let ok = end <= limits(slot.place) && (slot.offset as usize).is_multiple_of(slot.dtype.size());
+            if ok {
+                Ok(())
+            } else {
+                Err(format_error!("plan: a slot at {} is outside its memory", slot.offset))
+            }
+        };
+        for port in self.inputs.iter().chain(&self.outputs) {
+            inside(&port.slot)?;
+        }
+        // What the arena holds: slots whose bytes are whole.
+        let mut whole: Vec<Slot> = self.inputs.iter().map(|i| i.slot).collect();
+        for (i, step) in self.steps.iter().enumerate() {
+            let at = |e: Error| e.within(&alloc::format!("step {i}"));
+            if matches!(step.op, Op::Input(_) | Op::Variable(_) | Op::Constant(_)) {
+                return Err(format_error!("plan: step {i} is a source"));
+            }
+            step.check_kinds().map_err(at)?;
+            step.check_overlap().map_err(at)?;
+            for slot in step.reads.iter().chain(&step.writes).chain(&step.workspace) {
+                inside(slot).map_err(at)?;
+            }
+            for read in step.reads.iter().filter(|r| r.place == Place::Arena && r.bytes() > 0) {
+                if !whole.iter().any(|w| w.same_bytes(read)) {
+                    return Err(format_error!(
+                        "plan: step {i} ({}) reads a value that is gone",
+                        step.op.name()
+                    ));
+                }
+            }
+            if step.writes.iter().any(|w| w.place == Place::Constants) {
+                return Err(format_error!("plan: step {i} writes a constant"));
+            }
+            for slot in step.writes.iter().chain(&step.workspace) {
+                whole.retain(|w| !w.overlaps(slot));
+            }
+            whole.extend(step.writes.iter().filter(|w| w.place == Place::Arena));
+        }
+        for port in self.inputs.iter().chain(&self.outputs) {
+            let kept = port.slot.place != Place::Arena || whole.iter().any(|w| w.same_bytes(&port.slot));
+            if !kept && port.slot.bytes() > 0 {
+                return Err(format_error!("plan: {} does not keep its value", port.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// The end of the last variable.
+    fn variables_end(&self) -> usize {
+        let sizes =
+            self.variables.iter().map(|p| (p.kind.0.numel() * p.kind.1.size()).next_multiple_of(ALIGN));
+        sizes.sum()
+    }
+}

@@ -1,0 +1,307 @@
+//! Fusion: elementwise ops of one shape that feed each other become one region with several results.
+
+use super::translate_roots;
+use crate::graph::Graph;
+use crate::kernel::tile::REGISTERS;
+use crate::op::region::{CODE, Instruction, READS, Region, WRITES};
+use crate::op::{Op, ValueId, elementwise};
+use crate::{Result, misuse};
+use alloc::vec;
+use alloc::vec::Vec;
+use heapless::Vec as Fixed;
+
+/// Merges elementwise ops into regions, greedily along the edges between them, as long as a region stays within
+/// its limits and no cycle arises.
+pub fn fuse(graph: &Graph) -> Result<Graph> {
+    let groups = Groups::form(graph);
+    Emitter {
+        graph,
+        groups: &groups,
+        new: graph.empty_like(),
+        map: vec![ValueId::POISON; graph.values.len()],
+        done: vec![false; graph.nodes.len()],
+    }
+    .emit()
+}
+
+/// A partition of the elementwise nodes.
+struct Groups {
+    /// The group of each node; `usize::MAX` for nodes that are no region.
+    of: Vec<usize>,
+    /// The nodes of each group in graph order.
+    members: Vec<Vec<usize>>,
+    /// Whether a node's result is needed outside of regions or by a root.
+    users: Vec<Vec<usize>>,
+    root: Vec<bool>,
+}
+
+impl Groups {
+    fn form(graph: &Graph) -> Groups {
+        let n = graph.nodes.len();
+        let mut g = Groups {
+            of: vec![usize::MAX; n],
+            members: Vec::new(),
+            users: vec![Vec::new(); n],
+            root: vec![false; n],
+        };
+        for (i, node) in graph.nodes.iter().enumerate() {
+            for v in &node.inputs {
+                g.users[producer(graph, *v)].push(i);
+            }
+        }
+        for v in graph.roots() {
+            g.root[producer(graph, v)] = true;
+        }
+        for (i, node) in graph.nodes.iter().enumerate() {
+            if !node.op.is_elementwise() {
+                continue;
+            }
+            g.of[i] = g.members.len();
+            g.members.push(vec![i]);
+            let shape = graph.kind(node.first).0;
+            for v in &node.inputs {
+                let p = producer(graph, *v);
+                let joinable = g.of[p] != usize::MAX
+                    && g.of[p] != g.of[i]
+                    && graph.kind(graph.nodes[p].first).0 == shape;
+                if joinable {
+                    g.try_merge(graph, g.of[p], g.of[i]);
+                }
+            }
+        }
+        g
+    }
+
+    /// Merges group `b` into group `a` if the result is a legal region.
+    fn try_merge(&mut self, graph: &Graph, a: usize, b: usize) {
+        let mut union: Vec<usize> = self.members[a].iter().chain(&self.members[b]).copied().collect();
+        union.sort_unstable();
+        if self.program(graph, &union).is_none() || self.cyclic(graph, &union) {
+            return;
+        }
+        for &m in &self.members[b] {
+            self.of[m] = a;
+        }
+        self.members[b].clear();
+        self.members[a] = union;
+    }
+
+    /// Whether a value that leaves the group comes back to it through other nodes.
+    fn cyclic(&self, graph: &Graph, union: &[usize]) -> bool {
+        let mut seen = vec![false; graph.nodes.len()];
+        let mut stack = Vec::new();
+        let inside = |n: usize| union.binary_search(&n).is_ok();
+        for &m in union {
+            stack.extend(graph.nodes[m].inputs.iter().map(|v| producer(graph, *v)).filter(|&p| !inside(p)));
+        }
+        let first = union[0];
+        while let Some(n) = stack.pop() {
+            if inside(n) {
+                return true;
+            }
+            // A node before the first member depends on none, unless its group has later members.
+            let group = self.of[n];
+            let latest = if group == usize::MAX { n } else { *self.members[group].last().unwrap_or(&n) };
+            if latest < first || core::mem::replace(&mut seen[n], true) {
+                continue;
+            }
+            let whole: &[usize] = if group == usize::MAX { &[n] } else { &self.members[group] };
+            for &m in whole {
+                seen[m] = true;
+                // Edges within a group are no way out of it.
+                let inputs = graph.nodes[m].inputs.iter().map(|v| producer(graph, *v));
+                stack.extend(inputs.filter(|p| group == usize::MAX || self.of[*p] != group));
+            }
+        }
+        false
+    }
+
+    /// The region of these nodes, the values it reads and those it gives; `None` beyond the limits.
+    fn program(&self, graph: &Graph, members: &[usize]) -> Option<(Region, Vec<ValueId>, Vec<ValueId>)> {
+        let shape = graph.kind(graph.nodes[members[0]].first).0;
+        let inside = |v: ValueId| members.binary_search(&producer(graph, v)).is_ok();
+        let mut reads: Vec<ValueId> = Vec::new();
+        let mut immediates: Vec<u32> = Vec::new();
+        for &m in members {
+            for &v in graph.nodes[m].inputs.iter().filter(|v| !inside(**v)) {
+                match source(graph, v) {
+                    Source::Immediate(bits) if immediates.contains(&bits) => {}
+                    Source::Immediate(bits) => immediates.push(bits),
+                    Source::Value(v) if reads.contains(&v) => {}
+                    Source::Value(v) => reads.push(v),
+                }
+            }
+        }
+        let escapes =
+            |m: &usize| self.root[*m] || self.users[*m].iter().any(|u| members.binary_search(u).is_err());
+        let results: Vec<usize> = members.iter().copied().filter(escapes).collect();
+        if reads.len() > READS || immediates.len() > READS || results.len() > WRITES {
+            return None;
+        }
+        let fixed = reads.len() + immediates.len();
+        let mut free: Vec<bool> = vec![true; REGISTERS.checked_sub(fixed)?];
+        let mut register: Vec<(usize, u8)> = Vec::new();
+        let mut code = Fixed::new();
+        for (position, &m) in members.iter().enumerate() {
+            let node = &graph.nodes[m];
+            let mut operands = [0u8; 3];
+            for (slot, &v) in operands.iter_mut().zip(&node.inputs) {
+                *slot = if inside(v) {
+                    let p = producer(graph, v);
+                    register.iter().find(|r| r.0 == p)?.1
+                } else {
+                    match source(graph, v) {
+                        Source::Immediate(bits) => {
+                            (reads.len() + immediates.iter().position(|i| *i == bits)?) as u8
+                        }
+                        Source::Value(v) => reads.iter().position(|r| *r == v)? as u8,
+                    }
+                };
+            }
+            let mut take = || {
+                let at = free.iter().position(|f| *f)?;
+                free[at] = false;
+                Some((fixed + at) as u8)
+            };
+            let (first, second) = elementwise::scalar(&node.op, graph.kind(*node.inputs.first()?).1);
+            let to = take()?;
+            let [a, b, c] = operands;
+            code.push(Instruction { op: first, to, a, b, c }).ok()?;
+            let to = match second {
+                Some(op) => {
+                    let end = take()?;
+                    code.push(Instruction { op, to: end, a: to, b: to, c: to }).ok()?;
+                    free[to as usize - fixed] = true;
+                    end
+                }
+                None => to,
+            };
+            register.push((m, to));
+            // Registers whose last reader was this node are free again.
+            let later = &members[position + 1..];
+            for &(p, r) in &register {
+                let needed = results.contains(&p) || self.users[p].iter().any(|u| later.contains(u));
+                if !needed {
+                    free[r as usize - fixed] = true;
+                }
+            }
+            register.retain(|(p, _)| results.contains(p) || self.users[*p].iter().any(|u| later.contains(u)));
+        }
+        debug_assert!(code.len() <= CODE);
+        let of = |m: &usize| register.iter().find(|r| r.0 == *m).map(|r| r.1);
+        let region = Region {
+            reads: reads.len() as u8,
+            immediates: immediates.iter().copied().collect(),
+            results: results.iter().map(of).collect::<Option<_>>()?,
+            dtypes: results.iter().map(|&m| graph.kind(graph.nodes[m].first).1).collect(),
+            code,
+            shape,
+        };
+        let values = results.iter().map(|&m| graph.nodes[m].first).collect();
+        Some((region, reads, values))
+    }
+}
+
+fn producer(graph: &Graph, v: ValueId) -> usize {
+    graph.values[v.index()].1 as usize
+}
+
+/// Where a region gets an operand from.
+enum Source {
+    /// Part of the program.
+    Immediate(u32),
+    /// Memory; broadcasting happens while reading.
+    Value(ValueId),
+}
+
+fn source(graph: &Graph, v: ValueId) -> Source {
+    let node = &graph.nodes[producer(graph, v)];
+    match node.op {
+        Op::Scalar(_, bits) => Source::Immediate(bits),
+        Op::Broadcast(_) => source(graph, node.inputs[0]),
+        _ => Source::Value(v),
+    }
+}
+
+/// Writes nodes and groups in an order in which operands come first, close to the graph's own.
+struct Emitter<'g> {
+    graph: &'g Graph,
+    groups: &'g Groups,
+    new: Graph,
+    map: Vec<ValueId>,
+    done: Vec<bool>,
+}
+
+impl Emitter<'_> {
+    fn emit(mut self) -> Result<Graph> {
+        for i in 0..self.graph.nodes.len() {
+            let group = self.groups.of[i];
+            let last = group == usize::MAX || self.groups.members[group].last() == Some(&i);
+            if last {
+                self.demand(i)?;
+            }
+        }
+        let Emitter { graph, mut new, map, .. } = self;
+        translate_roots(graph, &mut new, &map)?;
+        Ok(new)
+    }
+
+    /// Emits a node, after everything that it or its group needs.
+    fn demand(&mut self, start: usize) -> Result<()> {
+        let mut stack = vec![start];
+        while let Some(&n) = stack.last() {
+            if self.done[n] {
+                stack.pop();
+                continue;
+            }
+            let group = self.groups.of[n];
+            let single = [n];
+            let members: &[usize] = if group == usize::MAX { &single } else { &self.groups.members[group] };
+            let before = stack.len();
+            for &m in members {
+                let inputs = self.graph.nodes[m].inputs.iter().map(|v| producer(self.graph, *v));
+                stack.extend(inputs.filter(|p| !self.done[*p] && !members.contains(p)));
+            }
+            if stack.len() > before {
+                if stack.len() > 64 * self.graph.nodes.len() + 64 {
+                    return Err(misuse!("fuse: the regions depend on each other"));
+                }
+                continue;
+            }
+            if group == usize::MAX {
+                self.emit_node(n)?
+            } else {
+                self.emit_group(group)?
+            }
+            stack.pop();
+        }
+        Ok(())
+    }
+
+    fn emit_node(&mut self, n: usize) -> Result<()> {
+        let node = &self.graph.nodes[n];
+        let inputs: Vec<ValueId> = node.inputs.iter().map(|v| self.map[v.index()]).collect();
+        let first = self.new.push(node.op.clone(), &inputs)?;
+        for (i, v) in node.outputs().enumerate() {
+            self.map[v.index()] = ValueId(first.0 + i as u32);
+        }
+        self.done[n] = true;
+        Ok(())
+    }
+
+    fn emit_group(&mut self, group: usize) -> Result<()> {
+        let members = &self.groups.members[group];
+        let program = self.groups.program(self.graph, members);
+        let (region, reads, values) =
+            program.ok_or_else(|| misuse!("fuse: a region is beyond its limits"))?;
+        let inputs: Vec<ValueId> = reads.iter().map(|v| self.map[v.index()]).collect();
+        let first = self.new.push(Op::Region(region), &inputs)?;
+        for (i, v) in values.iter().enumerate() {
+            self.map[v.index()] = ValueId(first.0 + i as u32);
+        }
+        for &m in members {
+            self.done[m] = true;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! Rewrite passes over graphs: fold, simplify, cse, dce, fuse. Each keeps what the graph computes.
+
+mod fuse;
+mod passes;
+
+pub use fuse::fuse;
+pub use passes::{cse, dce, fold, simplify};
+
+use crate::graph::Graph;
+use crate::op::{Node, ValueId};
+use crate::{Result, misuse};
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// All passes in the order that serves plans.
+pub fn optimize(graph: &Graph) -> Result<Graph> {
+    let mut graph = dce(graph)?;
+    for _ in 0..4 {
+        let before = graph.nodes.len();
+        graph = dce(&cse(&fold(&simplify(&graph)?)?)?)?;
+        if graph.nodes.len() == before {
+            break;
+        }
+    }
+    dce(&fuse(&graph)?)
+}
+
+/// Rebuilds a graph node by node: `emit` puts a node with translated operands into the new graph and gives the
+/// translated results.
+fn rebuild(
+    graph: &Graph,
+    mut emit: impl FnMut(&mut Graph, &Node, &[ValueId]) -> Result<Vec<ValueId>>,
+) -> Result<Graph> {
+    let mut new = graph.empty_like();
+    let mut map = vec![ValueId::POISON; graph.values.len()];
+    for node in &graph.nodes {
+        let inputs: Vec<ValueId> = node.inputs.iter().map(|v| map[v.index()]).collect();
+        if inputs.contains(&ValueId::POISON) {
+            return Err(misuse!("rewrite: {} uses a value that is not computed", node.op.name()));
+        }
+        for (old, now) in node.outputs().zip(emit(&mut new, node, &inputs)?) {
+            map[old.index()] = now;
+        }
+    }
+    translate_roots(graph, &mut new, &map)?;
+    Ok(new)
+}
+
+fn translate_roots(graph: &Graph, new: &mut Graph, map: &[ValueId]) -> Result<()> {
+    new.outputs = graph.outputs.iter().map(|(name, v)| (name.clone(), map[v.index()])).collect();
+    new.assigns = graph.assigns.iter().map(|(id, v)| (*id, map[v.index()])).collect();
+    if new.roots().any(|v| v == ValueId::POISON) {
+        return Err(misuse!("rewrite: an output is not computed"));
+    }
+    Ok(())
+}
+
+/// Adds a node as it is; gives its results.
+fn copy(new: &mut Graph, node: &Node, inputs: &[ValueId]) -> Result<Vec<ValueId>> {
+    let first = new.push(node.op.clone(), inputs)?;
+    Ok((0..node.results as u32).map(|i| ValueId(first.0 + i)).collect())
+}

@@ -1,0 +1,81 @@
+//! The session of machines without an allocator.
+
+use crate::arena::Memory;
+use crate::kernel::{Cpu, Level};
+use crate::plan::file::PlanFile;
+use crate::plan::{Place, Slot};
+use crate::{Element, Result, misuse};
+
+/// A plan file read in place with an arena that the caller provides; nothing is allocated, steps are decoded
+/// one at a time.
+pub struct StaticSession<'a> {
+    file: PlanFile<'a>,
+    arena: &'a mut [u8],
+    level: Level,
+}
+
+impl<'a> StaticSession<'a> {
+    /// Checks the plan and the arena, both aligned to at least 4 bytes.
+    ///
+    /// **Errors** when the bytes are not a sound inference plan or the arena is too small.
+    pub fn new(plan: &'a [u8], arena: &'a mut [u8]) -> Result<StaticSession<'a>> {
+        let file = PlanFile::parse(plan)?;
+        if arena.len() < file.arena_bytes() {
+            return Err(misuse!(
+                "session: the plan needs an arena of {} bytes, got {}",
+                file.arena_bytes(),
+                arena.len()
+            ));
+        }
+        if file.variable_bytes() > 0 {
+            return Err(misuse!("session: expected an inference plan, got one with variables"));
+        }
+        Memory::new(&mut arena[..], &mut [], file.constants())?;
+        Ok(StaticSession { file, arena, level: Level::best() })
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &PlanFile<'a> {
+        &self.file
+    }
+
+    fn arena_slot(slot: Slot) -> Result<core::ops::Range<usize>> {
+        if slot.place != Place::Arena {
+            return Err(misuse!("session: the port is not in the arena"));
+        }
+        let start = slot.offset as usize;
+        Ok(start..start + slot.bytes())
+    }
+
+    /// The elements of input `n`, to be written before a run.
+    ///
+    /// **Errors** when there is no such input or `T` does not store its type.
+    pub fn input_mut<T: Element>(&mut self, n: usize) -> Result<&mut [T]> {
+        let (_, slot) = self.file.input(n)?;
+        let range = Self::arena_slot(slot)?;
+        crate::arena::cast_mut(&mut self.arena[range], slot.shape, slot.dtype)
+    }
+
+    /// The elements of output `n` after a run.
+    ///
+    /// **Errors** when there is no such output or `T` does not store its type.
+    pub fn output<T: Element>(&self, n: usize) -> Result<&[T]> {
+        let (_, slot) = self.file.output(n)?;
+        let range = Self::arena_slot(slot)?;
+        crate::arena::cast(&self.arena[range], slot.shape, slot.dtype)
+    }
+
+    /// Runs every step.
+    ///
+    /// **Errors** when a step fails; a plan that was accepted has none that does.
+    pub fn run(&mut self) -> Result<()> {
+        let cpu = Cpu::new(self.level, None);
+        let mut memory = Memory::new(&mut self.arena[..], &mut [], self.file.constants())?;
+        for step in self.file.steps() {
+            let step = step?;
+            let mut operands = memory.operands(&step)?;
+            step.op.run(&cpu, &operands.reads, &mut operands.writes, operands.workspace)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,185 @@
+//! Sessions: a plan with its memory, ready to run any number of times without allocating.
+
+mod fixed;
+pub use fixed::StaticSession;
+
+#[cfg(feature = "alloc")]
+pub use heap::{Device, Session};
+
+#[cfg(feature = "alloc")]
+mod heap {
+    use crate::arena::{Buffer, Memory};
+    use crate::kernel::{Cpu, Level, Pool, flush_denormals};
+    use crate::plan::{NamedSlot, Place, Plan, Slot};
+    use crate::variables::Variables;
+    use crate::{Element, Error, Result, Tensor, misuse};
+    use alloc::sync::Arc;
+
+    /// What a session runs on: an instruction-set level and threads. Cloning shares the threads.
+    #[derive(Clone)]
+    pub struct Device {
+        level: Level,
+        pool: Option<Arc<Pool>>,
+    }
+
+    impl Default for Device {
+        /// One thread at the best level of this machine.
+        fn default() -> Device {
+            Device { level: Level::best(), pool: None }
+        }
+    }
+
+    impl Device {
+        /// `threads` threads at a level; results have the same bits whatever the number of threads.
+        ///
+        /// **Errors** when this machine lacks the level.
+        pub fn new(level: Level, threads: usize) -> Result<Device> {
+            if !Level::available().contains(&level) {
+                return Err(misuse!("device: this machine does not run {level:?}; use Level::best()"));
+            }
+            #[cfg(feature = "std")]
+            let pool = (threads > 1).then(|| Arc::new(Pool::new(threads)));
+            #[cfg(not(feature = "std"))]
+            let pool = {
+                if threads > 1 {
+                    return Err(misuse!("device: this build has no threads"));
+                }
+                None
+            };
+            Ok(Device { level, pool })
+        }
+
+        /// The level.
+        pub fn level(&self) -> Level {
+            self.level
+        }
+
+        /// The number of threads.
+        pub fn threads(&self) -> usize {
+            self.pool.as_ref().map_or(1, |p| p.threads())
+        }
+    }
+
+    /// A plan with its arena.
+    ///
+    /// ```
+    /// use gradling::{Device, DType, Plan, PlanOptions, Session, Shape, Trace, Variables};
+    /// let mut variables = Variables::new();
+    /// let trace = Trace::new(&variables);
+    /// let x = trace.input("x", Shape::new(&[3])?, DType::F32);
+    /// trace.output("y", x * 2.0 + 1.0);
+    /// let plan = Plan::compile(&trace.finish()?, &PlanOptions::default())?;
+    /// let mut session = Session::new(plan, &Device::default())?;
+    /// session.input_mut::<f32>(0)?.copy_from_slice(&[1.0, 2.0, 3.0]);
+    /// session.run(&mut variables)?;
+    /// assert_eq!(session.output::<f32>(0, &variables)?, [3.0, 5.0, 7.0]);
+    /// # Ok::<(), gradling::Error>(())
+    /// ```
+    pub struct Session {
+        plan: Plan,
+        device: Device,
+        arena: Buffer,
+        variable_bytes: usize,
+    }
+
+    impl Session {
+        /// Verifies the plan and reserves its arena; later runs allocate nothing.
+        ///
+        /// **Errors** when the plan does not verify.
+        pub fn new(plan: Plan, device: &Device) -> Result<Session> {
+            plan.verify()?;
+            let arena = Buffer::new(plan.arena_bytes());
+            let variable_bytes = plan.variable_bytes();
+            Ok(Session { plan, device: device.clone(), arena, variable_bytes })
+        }
+
+        /// The plan.
+        pub fn plan(&self) -> &Plan {
+            &self.plan
+        }
+
+        fn port(ports: &[NamedSlot], n: usize) -> Result<&Slot> {
+            ports
+                .get(n)
+                .map(|p| &p.slot)
+                .ok_or_else(|| misuse!("session: there is no port {n}, only {}", ports.len()))
+        }
+
+        /// The elements of input `n`, to be written before a run; they keep their value over runs.
+        ///
+        /// **Errors** when there is no such input or `T` does not store its type.
+        pub fn input_mut<T: Element>(&mut self, n: usize) -> Result<&mut [T]> {
+            let slot = *Self::port(self.plan.inputs(), n)?;
+            self.arena.slice_mut(slot.offset as usize, slot.shape, slot.dtype)
+        }
+
+        /// Copies a tensor to input `n`.
+        ///
+        /// **Errors** when shape or type differ from the input's.
+        pub fn set_input(&mut self, n: usize, value: &Tensor) -> Result<()> {
+            let port =
+                &self.plan.inputs()[..].get(n).ok_or_else(|| misuse!("session: there is no input {n}"))?;
+            let slot = port.slot;
+            if slot.kind() != (*value.shape(), value.dtype()) {
+                return Err(misuse!(
+                    "input {}: expected {} of shape {}, got {} of shape {}",
+                    port.name,
+                    slot.dtype,
+                    slot.shape,
+                    value.dtype(),
+                    value.shape()
+                ));
+            }
+            self.arena.write(slot.offset as usize, value)
+        }
+
+        /// The elements of output `n` after a run.
+        ///
+        /// **Errors** when there is no such output or `T` does not store its type.
+        pub fn output<'s, T: Element>(&'s self, n: usize, variables: &'s Variables) -> Result<&'s [T]> {
+            let slot = Self::port(self.plan.outputs(), n)?;
+            self.buffer(slot, variables).slice(slot.offset as usize, slot.shape, slot.dtype)
+        }
+
+        /// A copy of output `n` after a run.
+        ///
+        /// **Errors** when there is no such output.
+        pub fn output_tensor(&self, n: usize, variables: &Variables) -> Result<Tensor> {
+            let slot = Self::port(self.plan.outputs(), n)?;
+            self.buffer(slot, variables).tensor(slot.offset as usize, slot.shape, slot.dtype)
+        }
+
+        fn buffer<'s>(&'s self, slot: &Slot, variables: &'s Variables) -> &'s Buffer {
+            match slot.place {
+                Place::Arena => &self.arena,
+                Place::Variables => variables.buffer(),
+                Place::Constants => &self.plan.constants,
+            }
+        }
+
+        /// Runs every step: reads inputs and variables, writes outputs and assigned variables.
+        ///
+        /// **Errors** when the variables are not those that the plan was made for; the message of a failing step
+        /// names it.
+        pub fn run(&mut self, variables: &mut Variables) -> Result<()> {
+            if variables.buffer().len() < self.variable_bytes {
+                return Err(misuse!(
+                    "session: the plan reads {} bytes of variables, there are {}",
+                    self.variable_bytes,
+                    variables.buffer().len()
+                ));
+            }
+            let _flush = flush_denormals();
+            let cpu = Cpu::new(self.device.level, self.device.pool.as_deref());
+            let buffer = variables.buffer_mut().bytes_mut();
+            let mut memory = Memory::new(self.arena.bytes_mut(), buffer, self.plan.constants.bytes())?;
+            for (i, step) in self.plan.steps().iter().enumerate() {
+                let mut operands = memory.operands(step)?;
+                step.op
+                    .run(&cpu, &operands.reads, &mut operands.writes, operands.workspace)
+                    .map_err(|e: Error| e.within(&alloc::format!("step {i}")))?;
+            }
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The eager builder: records ops and computes each at once (`tf.GradientTape`).
+
+use crate::kernel::{Cpu, View};
+use crate::op::{Builder, Kind, Node, OPERANDS, Op, ValueId, Var};
+use crate::variables::{VariableId, Variables};
+use crate::{Error, Level, Result, Tensor, Trace, autodiff, misuse};
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use heapless::Vec as Fixed;
+
+/// Records ops and their values.
+///
+/// ```
+/// use gradling::{Tape, Tensor};
+/// let tape = Tape::new();
+/// let w = tape.watch(&Tensor::scalar(5.0));
+/// let loss = (w + 1.0).square();
+/// let gradient = tape.gradient(loss, &[w])?;
+/// assert_eq!(gradient[0].item()?, 12.0);
+/// # Ok::<(), gradling::Error>(())
+/// ```
+pub struct Tape {
+    trace: Trace,
+    level: Level,
+    variables: Vec<Tensor>,
+    values: RefCell<Vec<Tensor>>,
+}
+
+impl Default for Tape {
+    fn default() -> Tape {
+        Tape::new()
+    }
+}
+
+impl Tape {
+    /// An empty tape.
+    pub fn new() -> Tape {
+        Tape::at_level(Level::best())
+    }
+
+    /// An empty tape that computes at an instruction-set level.
+    pub fn at_level(level: Level) -> Tape {
+        Tape { trace: Trace::default(), level, variables: Vec::new(), values: RefCell::default() }
+    }
+
+    /// An empty tape that reads these variables as they are now.
+    ///
+    /// **Errors** never in practice: only if a variable's buffer is damaged.
+    pub fn with_variables(variables: &Variables) -> Result<Tape> {
+        let values: Result<Vec<Tensor>> = variables.iter().map(|(id, _)| variables.get(id)).collect();
+        Ok(Tape { trace: Trace::new(variables), variables: values?, ..Tape::new() })
+    }
+
+    /// A value to differentiate by.
+    pub fn watch(&self, value: &Tensor) -> Var<'_> {
+        let var = self.trace.input("watched", *value.shape(), value.dtype());
+        self.values.borrow_mut().push(value.clone());
+        Var::new(self, var.id())
+    }
+
+    /// A constant.
+    pub fn constant(&self, value: &Tensor) -> Var<'_> {
+        Var::new(self, self.constant_id(value.clone()))
+    }
+
+    /// The value of a variable.
+    pub fn variable(&self, id: VariableId) -> Var<'_> {
+        Var::new(self, self.push(Op::Variable(id.0), &[]))
+    }
+
+    /// The computed value.
+    ///
+    /// **Errors** with the first error of any op on the tape.
+    pub fn value(&self, var: Var<'_>) -> Result<Tensor> {
+        self.trace.check()?;
+        let values = self.values.borrow();
+        values
+            .get(var.id().index())
+            .cloned()
+            .ok_or_else(|| misuse!("tape: the value belongs to another tape"))
+    }
+
+    /// The gradients of `y` (summed where it is no scalar) with respect to `xs`. The tape is persistent: it may
+    /// be asked any number of times, also for gradients of gradients through
+    /// [`autodiff::grad`](crate::autodiff::grad).
+    ///
+    /// **Errors** with the first error of any op on the tape.
+    pub fn gradient<'b>(&'b self, y: Var<'b>, xs: &[Var<'b>]) -> Result<Vec<Tensor>> {
+        autodiff::grad(y, xs).into_iter().map(|g| self.value(g)).collect()
+    }
+
+    fn compute(&self, op: &Op, inputs: &[ValueId], kinds: &[Kind]) -> Result<Vec<Tensor>> {
+        let operands: Fixed<Tensor, OPERANDS> = {
+            let values = self.values.borrow();
+            inputs.iter().map(|v| values[v.index()].clone()).collect()
+        };
+        match op {
+            Op::Reshape(shape) => return Ok(alloc::vec![operands[0].reshape(&shape.list())?]),
+            Op::StopGradient => return Ok(alloc::vec![operands[0].clone()]),
+            Op::Variable(n) => return Ok(alloc::vec![self.variables[*n as usize].clone()]),
+            _ => {}
+        }
+        let [(shape, dtype)] = kinds else {
+            return Err(misuse!("{}: the tape computes ops with one result", op.name()));
+        };
+        let mut reads = Fixed::<View, OPERANDS>::new();
+        for t in &operands {
+            reads.push(t.view()?).map_err(|_| misuse!("{}: too many operands", op.name()))?;
+        }
+        let inputs: Fixed<Kind, OPERANDS> = operands.iter().map(|t| (*t.shape(), t.dtype())).collect();
+        let mut workspace = alloc::vec![0.0; op.workspace(&inputs)];
+        let cpu = Cpu::new(self.level, None);
+        let result = Tensor::filled(*shape, *dtype, |y| {
+            op.run(&cpu, &reads, core::slice::from_mut(y), &mut workspace)
+        })?;
+        Ok(alloc::vec![result])
+    }
+}
+
+impl Builder for Tape {
+    fn push(&self, op: Op, inputs: &[ValueId]) -> ValueId {
+        let first = self.trace.push(op, inputs);
+        if first == ValueId::POISON {
+            return first;
+        }
+        let node = self.trace.node(self.trace.producer(first));
+        let kinds: Vec<Kind> = node.outputs().map(|v| self.trace.kind(v)).collect();
+        match self.compute(&node.op, inputs, &kinds) {
+            Ok(results) => self.values.borrow_mut().extend(results),
+            Err(e) => {
+                self.trace.fail(e);
+                return ValueId::POISON;
+            }
+        }
+        first
+    }
+
+    fn constant_id(&self, value: Tensor) -> ValueId {
+        let id = self.trace.constant_id(value.clone());
+        if id != ValueId::POISON {
+            self.values.borrow_mut().push(value);
+        }
+        id
+    }
+
+    fn kind(&self, value: ValueId) -> Kind {
+        self.trace.kind(value)
+    }
+
+    fn fail(&self, error: Error) {
+        self.trace.fail(error);
+    }
+
+    fn nodes(&self) -> usize {
+        self.trace.nodes()
+    }
+
+    fn node(&self, index: usize) -> Node {
+        self.trace.node(index)
+    }
+
+    fn producer(&self, value: ValueId) -> usize {
+        self.trace.producer(value)
+    }
+}

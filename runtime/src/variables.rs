@@ -1,0 +1,187 @@
+//! Variables: the values that outlive a step, in one aligned buffer that plans read and write in place.
+
+use crate::arena::Buffer;
+use crate::graph::Port;
+use crate::kernel::{View, ViewMut};
+use crate::{DType, Data, Element, Result, Shape, Tensor, misuse};
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+/// The number of a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct VariableId(pub u16);
+
+/// What is known of a variable besides its value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variable {
+    /// The name, `layer/weight` for weights.
+    pub name: String,
+    /// The shape.
+    pub shape: Shape,
+    /// The element type.
+    pub dtype: DType,
+    /// Whether optimizers change it.
+    pub trainable: bool,
+    /// Where it starts in the buffer.
+    pub offset: usize,
+}
+
+/// Alignment of each variable in the buffer.
+pub(crate) const ALIGN: usize = 64;
+
+/// The variables of a model and its optimizer. Positions never change once given, so any number of plans share
+/// them.
+#[derive(Clone, Debug, Default)]
+pub struct Variables {
+    list: Vec<Variable>,
+    buffer: Buffer,
+}
+
+impl Variables {
+    /// No variables.
+    pub fn new() -> Variables {
+        Variables::default()
+    }
+
+    /// Adds a variable with its first value.
+    ///
+    /// **Errors** beyond 65,536 variables or 4 GiB.
+    pub fn add(&mut self, name: &str, value: &Tensor, trainable: bool) -> Result<VariableId> {
+        let id = u16::try_from(self.list.len()).map_err(|_| misuse!("variables: more than 65536"))?;
+        let offset = self.buffer.len().next_multiple_of(ALIGN);
+        let end = offset + value.numel() * value.dtype().size();
+        if end > u32::MAX as usize / 2 {
+            return Err(misuse!("variables: {name} would pass 2 GiB"));
+        }
+        self.buffer.grow(end.next_multiple_of(ALIGN));
+        let (shape, dtype) = (*value.shape(), value.dtype());
+        self.list.push(Variable { name: name.to_string(), shape, dtype, trainable, offset });
+        self.set(VariableId(id), value)?;
+        Ok(VariableId(id))
+    }
+
+    /// The variables in order.
+    pub fn iter(&self) -> impl Iterator<Item = (VariableId, &Variable)> {
+        self.list.iter().enumerate().map(|(i, v)| (VariableId(i as u16), v))
+    }
+
+    /// The number of variables.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// What is known of a variable.
+    ///
+    /// **Errors** when there is no such variable.
+    pub fn describe(&self, id: VariableId) -> Result<&Variable> {
+        self.list.get(id.0 as usize).ok_or_else(|| misuse!("variables: there is no variable {}", id.0))
+    }
+
+    /// The variable of this name.
+    pub fn find(&self, name: &str) -> Option<VariableId> {
+        self.list.iter().position(|v| v.name == name).map(|i| VariableId(i as u16))
+    }
+
+    /// The value.
+    ///
+    /// **Errors** when there is no such variable.
+    pub fn get(&self, id: VariableId) -> Result<Tensor> {
+        let v = self.describe(id)?;
+        self.buffer.tensor(v.offset, v.shape, v.dtype)
+    }
+
+    /// Replaces the value.
+    ///
+    /// **Errors** when shape or type differ from the variable's.
+    pub fn set(&mut self, id: VariableId, value: &Tensor) -> Result<()> {
+        let v = self.describe(id)?;
+        if (v.shape, v.dtype) != (*value.shape(), value.dtype()) {
+            return Err(misuse!(
+                "variable {}: expected {} of shape {}, got {} of shape {}",
+                v.name,
+                v.dtype,
+                v.shape,
+                value.dtype(),
+                value.shape()
+            ));
+        }
+        let offset = v.offset;
+        self.buffer.write(offset, value)
+    }
+
+    /// The elements in place.
+    ///
+    /// **Errors** when there is no such variable or its type is another.
+    pub fn slice<T: Element>(&self, id: VariableId) -> Result<&[T]> {
+        let v = self.describe(id)?;
+        self.buffer.slice(v.offset, v.shape, v.dtype)
+    }
+
+    /// The elements in place, writable.
+    ///
+    /// **Errors** as [`slice`](Variables::slice).
+    pub fn slice_mut<T: Element>(&mut self, id: VariableId) -> Result<&mut [T]> {
+        let v = self.describe(id)?.clone();
+        self.buffer.slice_mut(v.offset, v.shape, v.dtype)
+    }
+
+    /// Name and kind of each, for graphs.
+    pub fn ports(&self) -> impl Iterator<Item = Port> + '_ {
+        self.list.iter().map(|v| Port { name: v.name.clone(), kind: (v.shape, v.dtype) })
+    }
+
+    /// The buffer.
+    pub(crate) fn buffer(&self) -> &Buffer {
+        &self.buffer
+    }
+
+    /// The buffer, writable.
+    pub(crate) fn buffer_mut(&mut self) -> &mut Buffer {
+        &mut self.buffer
+    }
+}
+
+impl Tensor {
+    /// A view for kernels.
+    pub(crate) fn view(&self) -> Result<View<'_>> {
+        let (shape, dtype) = (*self.shape(), self.dtype());
+        match self.data() {
+            Data::F32(v) => View::new(v, shape, dtype),
+            Data::I32(v) => View::new(v, shape, dtype),
+            Data::U8(v) => View::new(v, shape, dtype),
+            Data::Bool(v) => View::new(crate::arena::bytes_of_bools(v), shape, dtype),
+        }
+    }
+
+    /// A new tensor that `fill` writes.
+    pub(crate) fn filled(
+        shape: Shape,
+        dtype: DType,
+        fill: impl FnOnce(&mut ViewMut<'_>) -> Result<()>,
+    ) -> Result<Tensor> {
+        let n = shape.numel();
+        let data = match dtype {
+            DType::F32 => {
+                let mut v = alloc::vec![0.0f32; n];
+                fill(&mut ViewMut::new(&mut v, shape, dtype)?)?;
+                Data::F32(v)
+            }
+            DType::I32 => {
+                let mut v = alloc::vec![0i32; n];
+                fill(&mut ViewMut::new(&mut v, shape, dtype)?)?;
+                Data::I32(v)
+            }
+            DType::U8 | DType::Bool => {
+                let mut v = alloc::vec![0u8; n];
+                fill(&mut ViewMut::new(&mut v, shape, dtype)?)?;
+                if dtype == DType::U8 { Data::U8(v) } else { Data::Bool(v.iter().map(|&b| b != 0).collect()) }
+            }
+        };
+        Ok(Tensor::from_parts(shape, data))
+    }
+}
