@@ -46,7 +46,11 @@ fn every_tenth(source: &Path, half: &str) -> io::Result<(Vec<u8>, Vec<u8>)> {
     let images = body(&images, &[None, Some(SIDE), Some(SIDE)], half)?;
     let labels = body(&labels, &[None], half)?;
     if images.len() != labels.len() * SIDE * SIDE {
-        return Err(invalid(format!("{half}: {} bytes of pictures for {} labels", images.len(), labels.len())));
+        return Err(invalid(format!(
+            "{half}: {} bytes of pictures for {} labels",
+            images.len(),
+            labels.len()
+        )));
     }
     let picked = images.chunks_exact(SIDE * SIDE).step_by(STRIDE).flatten().copied().collect();
     Ok((picked, labels.iter().step_by(STRIDE).copied().collect()))
@@ -59,7 +63,11 @@ fn read(folder: &Path, name: &str) -> io::Result<Vec<u8>> {
         if plain.exists() { (plain, false) } else { (folder.join(format!("{name}.gz")), true) };
     let file = File::open(&path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
     let mut bytes = Vec::new();
-    if packed { MultiGzDecoder::new(file).read_to_end(&mut bytes)? } else { (&file).read_to_end(&mut bytes)? };
+    if packed {
+        MultiGzDecoder::new(file).read_to_end(&mut bytes)?
+    } else {
+        (&file).read_to_end(&mut bytes)?
+    };
     Ok(bytes)
 }
 
@@ -79,7 +87,10 @@ fn body<'a>(bytes: &'a [u8], dims: &[Option<usize>], name: &str) -> io::Result<&
         count = count.saturating_mul(size);
     }
     if bytes.len() - start != count {
-        return Err(invalid(format!("{name}: {} elements, the header promises {count}", bytes.len() - start)));
+        return Err(invalid(format!(
+            "{name}: {} elements, the header promises {count}",
+            bytes.len() - start
+        )));
     }
     Ok(&bytes[start..])
 }
