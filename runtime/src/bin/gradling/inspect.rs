@@ -4,11 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
+use gradling::io::atomic;
 use gradling::nn::Sequential;
 use gradling::plan::{Place, Plan, Slot};
 use gradling::{Result, device_error};
 
-use crate::output::{Failure, check_target, note, replace, say};
+use crate::output::{Failure, check_target, note, say};
 
 /// The command line of `gradling inspect`.
 #[derive(Args)]
@@ -49,6 +50,15 @@ impl Inspect {
         ))?;
         say(&format!("arena:     {} bytes", grouped(plan.arena_bytes() as u64)))?;
         say(&format!("constants: {} bytes", grouped(plan.constant_bytes() as u64)))?;
+        if model.compile_config().is_some() {
+            let train = model.train_plan(32)?;
+            say(&format!(
+                "training:  batch 32, {} steps, {} operations, arena {} bytes",
+                train.steps().len(),
+                grouped(train.flops()),
+                grouped(train.arena_bytes() as u64)
+            ))?;
+        }
         if self.plan {
             list(&plan)?;
         }
@@ -62,7 +72,7 @@ impl Convert {
         check_target(&self.output)?;
         let model = Sequential::load(&self.file)?;
         let bytes = model.export_plan(self.batch_size as usize)?;
-        replace(&self.output, &bytes)?;
+        atomic::write(&self.output, &bytes)?;
         note(&format!("wrote {} bytes to {}", bytes.len(), self.output.display()));
         Ok(())
     }

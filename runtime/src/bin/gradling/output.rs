@@ -1,11 +1,9 @@
 //! Standard output and standard error without panics.
 
-use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
-use std::process;
 
-use gradling::{Error, Result, device_error, misuse};
+use gradling::{Error, Result, misuse};
 
 /// Why a command ends early.
 pub enum Failure {
@@ -47,17 +45,4 @@ pub fn check_target(path: &Path) -> Result<()> {
         return Err(misuse!("{}: expected the name of a file, got a folder", path.display()));
     }
     Ok(())
-}
-
-/// Writes `bytes` to the file at `path`, which is whole or as it was before at every instant.
-pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}.tmp", process::id()));
-    let written = File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    written.map_err(|e| device_error!("{}: {e}", path.display()))
 }

@@ -3,13 +3,12 @@
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
+use gradling::io::atomic;
 use gradling::{Error, Result, device_error};
 use image::{ImageFormat, RgbImage};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::register_font;
-
-use crate::output::replace;
 
 /// A value for each epoch and its name in the legend.
 pub struct Curve {
@@ -46,7 +45,7 @@ pub fn save(path: &Path, charts: &[Chart]) -> Result<()> {
         register_font("sans-serif", style, font).map_err(|_| device_error!("the font cannot be read"))?;
     }
     let bytes = if extension(path).as_deref() == Some("svg") { svg(charts)? } else { png(charts)? };
-    replace(path, &bytes)
+    atomic::write(path, &bytes)
 }
 
 fn svg(charts: &[Chart]) -> Result<Vec<u8>> {

@@ -10,9 +10,9 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use gradling::nn::{
     Activation, Adam, Callback, Conv2D, Dense, Fit, Flatten, Flow, History, Logs, Loss, MaxPooling2D, Metric,
-    Optimizer, Padding, Sequential, Verbose,
+    Sequential,
 };
-use gradling::{Result, Tensor};
+use gradling::{Device, Level, Padding, Result, Tensor};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -120,15 +120,14 @@ impl Train {
         let DataSet::Mnist = self.dataset;
         let mnist = source::load(self.data.as_deref(), !self.no_download)?;
 
-        let (mut model, input) = self.model.make();
+        let (model, input) = self.model.make();
         let threads =
             self.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-        model.seed(self.seed);
-        model.threads(threads);
+        let mut model = model.seed(self.seed).on(&Device::new(Level::best(), threads)?);
         model.build(input)?;
         let adam = Adam { learning_rate: self.learning_rate, ..Adam::default() };
         let loss = Loss::SparseCategoricalCrossentropy { from_logits: false };
-        model.compile(Optimizer::Adam(adam), loss, &[Metric::Accuracy])?;
+        model.compile(adam, loss, &[Metric::Accuracy])?;
         if !self.json {
             say(&model.summary())?;
         }
@@ -139,9 +138,7 @@ impl Train {
         let mut fit = Fit {
             epochs: self.epochs as usize,
             batch_size: self.batch_size as usize,
-            shuffle: true,
             validation: Some(test),
-            verbose: Verbose::Silent,
             callbacks: vec![Box::new(Report {
                 json: self.json,
                 epochs: self.epochs as usize,
@@ -176,10 +173,7 @@ fn scaled(pictures: &Tensor, input: &[usize]) -> Result<Tensor> {
 }
 
 fn charts(history: &History) -> [Chart; 2] {
-    let curve = |name, key| Curve {
-        name,
-        values: history.epochs.iter().map(|logs| logs.get(key).unwrap_or(f32::NAN)).collect(),
-    };
+    let curve = |name, key| Curve { name, values: history.get(key) };
     [
         Chart { title: "Loss", curves: vec![curve("training", "loss"), curve("validation", "val_loss")] },
         Chart {
@@ -211,7 +205,7 @@ struct Line {
 }
 
 impl Callback for Report {
-    fn on_epoch_begin(&mut self, epoch: usize) -> Result<Flow> {
+    fn on_epoch_begin(&mut self, epoch: usize, _model: &mut Sequential) -> Result<Flow> {
         self.epoch = epoch;
         self.start = Instant::now();
         Ok(Flow::Continue)
@@ -220,7 +214,7 @@ impl Callback for Report {
     fn on_batch_end(&mut self, step: usize, steps: usize, logs: &Logs) -> Result<Flow> {
         if !self.json {
             let bar = self.bar.get_or_insert_with(|| bar(self.epoch, self.epochs, steps));
-            bar.set_position(step as u64 + 1);
+            bar.set_position(step as u64);
             bar.set_message(text(logs));
         }
         Ok(Flow::Continue)
