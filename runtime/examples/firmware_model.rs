@@ -30,7 +30,7 @@ fn main() -> Result<()> {
     model.build(&[28, 28])?;
     let loss = Loss::SparseCategoricalCrossentropy { from_logits: false };
     model.compile(Optimizer::adam(), loss, &[Metric::Accuracy])?;
-    model.fit(&train_x, &data.train_y, &mut Fit { epochs: 2, batch_size: 32, ..Fit::default() })?;
+    model.fit(&train_x, &data.train_y, &mut Fit { epochs: 3, batch_size: 32, ..Fit::default() })?;
     println!("accuracy {:.3}", model.evaluate(&test_x, &data.test_y, 100)?.get("accuracy").unwrap_or(0.0));
     let plan = model.export_plan(1)?;
 
