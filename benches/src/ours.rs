@@ -3,6 +3,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+use gradling::nn::{Activation, Conv2D, Dense, Flatten, Loss, MaxPooling2D, Optimizer, Sequential};
 use gradling::{
     DType, Device, Level, Padding, Plan, PlanOptions, Result, Session, Shape, Tape, Tensor, Trace, Var,
     Variables, Window,
@@ -17,8 +18,13 @@ pub struct Gradling {
     ready: Vec<Ready>,
 }
 
+/// Different batches that a train step is fed in turn.
+const BATCHES: usize = 16;
+
 /// A job made ready.
 enum Ready {
+    /// A model with its batches.
+    Train(Box<Sequential>, Vec<(Tensor, Tensor)>),
     /// A planned kernel.
     Plan(Box<Session>),
     /// An eager sum.
@@ -26,26 +32,32 @@ enum Ready {
 }
 
 impl Ready {
-    fn new(job: &Job) -> Result<Option<Ready>> {
+    fn new(job: &Job) -> Result<Ready> {
         let mut numbers = Numbers::new(1);
         let mut tensor = |dims: &[usize]| Tensor::new(dims, numbers.fill(job.input, dims.iter().product()));
         match job.work {
-            Work::T1 | Work::T2 => Ok(None),
+            Work::T1 => train(job, mlp(), &[784]),
+            Work::T2 => train(job, lenet(), &[28, 28, 1]),
             Work::Matmul(n) => {
                 let operands = [tensor(&[n, n])?, tensor(&[n, n])?];
-                planned(job, operands, |a, b| a.matmul(b)).map(Some)
+                planned(job, operands, |a, b| a.matmul(b))
             }
             Work::Conv => {
                 let operands = [tensor(&[1, 56, 56, 64])?, tensor(&[3, 3, 64, 64])?];
                 let window = Window::new([3, 3]).padding(Padding::Same);
-                planned(job, operands, |x, w| x.conv2d(w, &window)).map(Some)
+                planned(job, operands, |x, w| x.conv2d(w, &window))
             }
-            Work::Add => Ok(Some(Ready::Add(tensor(&[1000])?, tensor(&[1000])?))),
+            Work::Add => Ok(Ready::Add(tensor(&[1000])?, tensor(&[1000])?)),
         }
     }
 
     fn run(&mut self, iterations: usize) -> Result<()> {
         match self {
+            Ready::Train(model, batches) => {
+                for (x, y) in batches.iter().cycle().take(iterations) {
+                    black_box(model.train_on_batch(x, y)?);
+                }
+            }
             Ready::Plan(session) => {
                 let mut variables = Variables::new();
                 for _ in 0..iterations {
@@ -62,6 +74,40 @@ impl Ready {
         }
         Ok(())
     }
+}
+
+/// The MLP of T1.
+pub fn mlp() -> Sequential {
+    Sequential::new()
+        .add(Dense::new(128).activation(Activation::Relu))
+        .add(Dense::new(10).activation(Activation::Softmax))
+}
+
+/// LeNet-5 of T2.
+pub fn lenet() -> Sequential {
+    Sequential::new()
+        .add(Conv2D::new(6, [5, 5]).padding(Padding::Same).activation(Activation::Relu))
+        .add(MaxPooling2D::new([2, 2]))
+        .add(Conv2D::new(16, [5, 5]).activation(Activation::Relu))
+        .add(MaxPooling2D::new([2, 2]))
+        .add(Flatten::new())
+        .add(Dense::new(120).activation(Activation::Relu))
+        .add(Dense::new(84).activation(Activation::Relu))
+        .add(Dense::new(10).activation(Activation::Softmax))
+}
+
+fn train(job: &Job, model: Sequential, sample: &[usize]) -> Result<Ready> {
+    let mut numbers = Numbers::new(1);
+    let mut model = model.on(&Device::new(Level::best(), job.threads)?);
+    let loss = Loss::SparseCategoricalCrossentropy { from_logits: false };
+    model.compile(Optimizer::adam(), loss, &[])?;
+    let dims: Vec<usize> = [job.batch].iter().chain(sample).copied().collect();
+    let mut batches = Vec::new();
+    for _ in 0..BATCHES {
+        let x = Tensor::new(&dims, numbers.fill(job.input, dims.iter().product()))?;
+        batches.push((x, Tensor::new(&[job.batch], numbers.labels(10, job.batch))?));
+    }
+    Ok(Ready::Train(Box::new(model), batches))
 }
 
 /// A session that applies `op` to two operands.
@@ -92,8 +138,7 @@ impl System for Gradling {
     }
 
     fn prepare(&mut self, job: &Job) -> std::result::Result<Option<usize>, String> {
-        let Some(ready) = Ready::new(job).map_err(|e| e.to_string())? else { return Ok(None) };
-        self.ready.push(ready);
+        self.ready.push(Ready::new(job).map_err(|e| e.to_string())?);
         Ok(Some(self.ready.len() - 1))
     }
 

@@ -53,7 +53,7 @@ fn replacements(byte: u8) -> Vec<u8> {
 }
 
 /// Every truncation of `bytes`, then every replacement of every byte, each finished by `seal`.
-fn damaged(bytes: &[u8], seal: fn(&mut Vec<u8>)) -> impl Iterator<Item = (String, Vec<u8>)> + '_ {
+fn damaged(bytes: &[u8], seal: fn(&mut [u8])) -> impl Iterator<Item = (String, Vec<u8>)> + '_ {
     let cut = (0..bytes.len()).map(move |n| {
         let mut cut = bytes[..n].to_vec();
         seal(&mut cut);
@@ -71,10 +71,10 @@ fn damaged(bytes: &[u8], seal: fn(&mut Vec<u8>)) -> impl Iterator<Item = (String
 }
 
 /// Leaves the bytes as they are.
-fn unsealed(_: &mut Vec<u8>) {}
+fn unsealed(_: &mut [u8]) {}
 
 /// Writes the right checksum into a model or plan file, so that damage behind it is reached.
-fn sealed(bytes: &mut Vec<u8>) {
+fn sealed(bytes: &mut [u8]) {
     if bytes.len() > 16 {
         let crc = crc32fast::hash(&bytes[16..]);
         bytes[12..16].copy_from_slice(&crc.to_le_bytes());
