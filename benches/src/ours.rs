@@ -3,7 +3,9 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use gradling::nn::{Activation, Conv2D, Dense, Flatten, Loss, MaxPooling2D, Optimizer, Sequential};
+use gradling::nn::{
+    Activation, Conv2D, Dense, Fit, FitRun, Flatten, Loss, MaxPooling2D, Optimizer, Progress, Sequential,
+};
 use gradling::{
     DType, Device, Level, Padding, Plan, PlanOptions, Result, Session, Shape, Tape, Tensor, Trace, Var,
     Variables, Window,
@@ -18,13 +20,13 @@ pub struct Gradling {
     ready: Vec<Ready>,
 }
 
-/// Different batches that a train step is fed in turn.
+/// Batches of the data set; the other systems cycle through as many.
 const BATCHES: usize = 16;
 
 /// A job made ready.
 enum Ready {
-    /// A model with its batches.
-    Train(Box<Sequential>, Vec<(Tensor, Tensor)>),
+    /// A training run, one batch after another.
+    Train(Box<Sequential>, Box<FitRun>),
     /// A planned kernel.
     Plan(Box<Session>),
     /// An eager sum.
@@ -53,9 +55,13 @@ impl Ready {
 
     fn run(&mut self, iterations: usize) -> Result<()> {
         match self {
-            Ready::Train(model, batches) => {
-                for (x, y) in batches.iter().cycle().take(iterations) {
-                    black_box(model.train_on_batch(x, y)?);
+            Ready::Train(model, run) => {
+                let mut left = iterations;
+                while left > 0 {
+                    if let Progress::Batch { loss, .. } = run.step(model)? {
+                        black_box(loss);
+                        left -= 1;
+                    }
                 }
             }
             Ready::Plan(session) => {
@@ -101,13 +107,13 @@ fn train(job: &Job, model: Sequential, sample: &[usize]) -> Result<Ready> {
     let mut model = model.on(&Device::new(Level::best(), job.threads)?);
     let loss = Loss::SparseCategoricalCrossentropy { from_logits: false };
     model.compile(Optimizer::adam(), loss, &[])?;
-    let dims: Vec<usize> = [job.batch].iter().chain(sample).copied().collect();
-    let mut batches = Vec::new();
-    for _ in 0..BATCHES {
-        let x = Tensor::new(&dims, numbers.fill(job.input, dims.iter().product()))?;
-        batches.push((x, Tensor::new(&[job.batch], numbers.labels(10, job.batch))?));
-    }
-    Ok(Ready::Train(Box::new(model), batches))
+    let rows = BATCHES * job.batch;
+    let dims: Vec<usize> = [rows].iter().chain(sample).copied().collect();
+    let x = Tensor::new(&dims, numbers.fill(job.input, dims.iter().product()))?;
+    let y = Tensor::new(&[rows], numbers.labels(10, rows))?;
+    let fit = Fit { epochs: usize::MAX, batch_size: job.batch, ..Fit::default() };
+    let run = model.begin_fit(&x, &y, &fit)?;
+    Ok(Ready::Train(Box::new(model), Box::new(run)))
 }
 
 /// A session that applies `op` to two operands.
