@@ -44,7 +44,9 @@ async function seconds(work, iterations) {
   return (performance.now() - start) / 1000;
 }
 
+/** Iterations that take about `least` seconds, after a first one that compiles what is compiled on first use. */
 async function calibrate(work, least) {
+  await work.run(1);
   let iterations = 1;
   for (;;) {
     const taken = await seconds(work, iterations);

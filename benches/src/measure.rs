@@ -71,8 +71,9 @@ pub fn measure(
         .collect())
 }
 
-/// Iterations that take about `seconds`; warms up meanwhile.
+/// Iterations that take about `seconds`, after a first one that compiles what is compiled on first use.
 fn calibrate(system: &mut dyn System, handle: usize, seconds: f64) -> Result<usize, String> {
+    system.run(handle, 1)?;
     let mut iterations = 1;
     loop {
         let taken = system.run(handle, iterations)?;

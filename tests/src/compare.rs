@@ -23,37 +23,33 @@ pub struct Tolerance {
     pub atol: f64,
 }
 
+/// A difference that numbers cannot express.
+pub fn unequal(fault: String) -> Difference {
+    Difference { largest: f64::INFINITY, of_tolerance: f64::INFINITY, fault: Some(fault) }
+}
+
 /// Compares `got` with `want` under one tolerance.
 pub fn compare(name: &str, got: &Array, want: &Array, tolerance: Tolerance) -> Difference {
     if got.shape != want.shape {
-        return Difference {
-            largest: f64::INFINITY,
-            of_tolerance: f64::INFINITY,
-            fault: Some(format!("{name}: shape {:?}, expected {:?}", got.shape, want.shape)),
-        };
+        return unequal(format!("{name}: shape {:?}, expected {:?}", got.shape, want.shape));
     }
     match (&got.numbers, &want.numbers) {
         (Numbers::I32(a), Numbers::I32(b)) => {
             worst(name, a.len(), |i| (f64::from(a[i]), f64::from(b[i]), 0.0))
         }
-        _ => {
-            let (a, b) = (got.to_f32(), want.to_f32());
-            worst(name, a.len(), |i| {
-                let (a, b) = (f64::from(a[i]), f64::from(b[i]));
-                (a, b, tolerance.atol + tolerance.rtol * b.abs())
-            })
-        }
+        (Numbers::F32(a), Numbers::F32(b)) => worst(name, a.len(), |i| {
+            let (a, b) = (f64::from(a[i]), f64::from(b[i]));
+            (a, b, tolerance.atol + tolerance.rtol * b.abs())
+        }),
+        (Numbers::I32(_), Numbers::F32(_)) => unequal(format!("{name}: integers, expected floats")),
+        (Numbers::F32(_), Numbers::I32(_)) => unequal(format!("{name}: floats, expected integers")),
     }
 }
 
 /// Compares two runs of floats where element `i` may differ by `allowed(i)`.
 pub fn compare_each(name: &str, got: &[f32], want: &[f32], allowed: impl Fn(usize) -> f64) -> Difference {
     if got.len() != want.len() {
-        return Difference {
-            largest: f64::INFINITY,
-            of_tolerance: f64::INFINITY,
-            fault: Some(format!("{name}: {} values, expected {}", got.len(), want.len())),
-        };
+        return unequal(format!("{name}: {} values, expected {}", got.len(), want.len()));
     }
     worst(name, got.len(), |i| (f64::from(got[i]), f64::from(want[i]), allowed(i)))
 }
@@ -119,6 +115,7 @@ mod tests {
         let one = Array::i32(&[1], vec![1]);
         assert!(compare("y", &one, &Array::i32(&[1], vec![2]), TOLERANCE).fault.is_some());
         assert!(compare("y", &one, &Array::i32(&[1, 1], vec![1]), TOLERANCE).fault.is_some());
+        assert!(compare("y", &one, &Array::f32(&[1], vec![1.0]), TOLERANCE).fault.is_some());
         assert!(compare("y", &one, &one, TOLERANCE).fault.is_none());
     }
 }
