@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use crate::case::{Case, Group};
-use crate::compare::{Difference, Tolerance, compare};
+use crate::compare::{Difference, Tolerance, compare, unequal};
 use crate::executor::{self, Executor};
 use crate::program::{Emit, Fault, Program, Results};
 use crate::table::{Outcome, Row, Table};
@@ -108,12 +108,10 @@ pub fn differences(group: &Group, case: &Case, results: &Results) -> Difference 
 
 /// Compares the result called `name` with the recorded tensor `key`.
 pub fn against(group: &Group, key: &str, name: &str, results: &Results, tolerance: Tolerance) -> Difference {
-    let missing =
-        |what: String| Difference { largest: f64::INFINITY, of_tolerance: f64::INFINITY, fault: Some(what) };
     let got: Option<&Array> = results.iter().find(|(n, _)| n == name).map(|(_, a)| a);
     match (got, group.tensor(key)) {
         (Some(got), Ok(want)) => compare(name, got, want, tolerance),
-        (None, _) => missing(format!("{name} was not computed")),
-        (_, Err(e)) => missing(e),
+        (None, _) => unequal(format!("{name} was not computed")),
+        (_, Err(e)) => unequal(e),
     }
 }
