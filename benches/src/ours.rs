@@ -3,6 +3,9 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+use gradling::nn::{
+    Activation, Conv2D, Dense, Fit, FitRun, Flatten, Loss, MaxPooling2D, Optimizer, Progress, Sequential,
+};
 use gradling::{
     DType, Device, Level, Padding, Plan, PlanOptions, Result, Session, Shape, Tape, Tensor, Trace, Var,
     Variables, Window,
@@ -21,6 +24,8 @@ pub struct Gradling {
 enum Ready {
     /// A planned kernel.
     Plan(Box<Session>),
+    /// A training run, one batch after another.
+    Train(Box<Sequential>, Box<FitRun>),
     /// An eager sum.
     Add(Tensor, Tensor),
 }
@@ -30,7 +35,20 @@ impl Ready {
         let mut numbers = Numbers::new(1);
         let mut tensor = |dims: &[usize]| Tensor::new(dims, numbers.fill(job.input, dims.iter().product()));
         match job.work {
-            Work::T1 | Work::T2 => Ok(None),
+            Work::T1 | Work::T2 => {
+                let (model, sample) =
+                    if job.work == Work::T1 { (mlp(), vec![784]) } else { (lenet(), vec![28, 28, 1]) };
+                let rows = BATCHES * job.batch;
+                let x = tensor(&[&[rows], &sample[..]].concat())?;
+                let labels: Vec<i32> = (0..rows).map(|i| (i * 7 % 10) as i32).collect();
+                let y = Tensor::new(&[rows], labels)?;
+                let mut model = model.on(&Device::new(Level::best(), job.threads)?);
+                let loss = Loss::SparseCategoricalCrossentropy { from_logits: false };
+                model.compile(Optimizer::adam(), loss, &[])?;
+                let fit = Fit { epochs: usize::MAX, batch_size: job.batch, ..Fit::default() };
+                let run = model.begin_fit(&x, &y, &fit)?;
+                Ok(Some(Ready::Train(Box::new(model), Box::new(run))))
+            }
             Work::Matmul(n) => {
                 let operands = [tensor(&[n, n])?, tensor(&[n, n])?];
                 planned(job, operands, |a, b| a.matmul(b)).map(Some)
@@ -53,6 +71,15 @@ impl Ready {
                 }
                 black_box(session.output::<f32>(0, &variables)?);
             }
+            Ready::Train(model, run) => {
+                let mut left = iterations;
+                while left > 0 {
+                    if let Progress::Batch { loss, .. } = run.step(model)? {
+                        black_box(loss);
+                        left -= 1;
+                    }
+                }
+            }
             Ready::Add(a, b) => {
                 for _ in 0..iterations {
                     let tape = Tape::new();
@@ -62,6 +89,30 @@ impl Ready {
         }
         Ok(())
     }
+}
+
+/// Batches of the data set; the other systems cycle through as many.
+const BATCHES: usize = 16;
+
+/// 784-128(relu)-10.
+fn mlp() -> Sequential {
+    Sequential::new()
+        .add(Dense::new(128).activation(Activation::Relu))
+        .add(Dense::new(10).activation(Activation::Softmax))
+}
+
+/// LeNet-5 with relu and max pooling on 28x28x1.
+fn lenet() -> Sequential {
+    let dense = |units| Dense::new(units).activation(Activation::Relu);
+    Sequential::new()
+        .add(Conv2D::new(6, [5, 5]).padding(Padding::Same).activation(Activation::Relu))
+        .add(MaxPooling2D::new([2, 2]))
+        .add(Conv2D::new(16, [5, 5]).activation(Activation::Relu))
+        .add(MaxPooling2D::new([2, 2]))
+        .add(Flatten::new())
+        .add(dense(120))
+        .add(dense(84))
+        .add(Dense::new(10).activation(Activation::Softmax))
 }
 
 /// A session that applies `op` to two operands.
