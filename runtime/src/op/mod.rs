@@ -42,7 +42,10 @@ pub type Kind = (Shape, DType);
 pub type Kinds = Fixed<Kind, RESULTS>;
 
 /// An operator. Attributes are constants of the trace; operands are values.
+///
+/// Regions are large and stay in place: steps of a plan have a fixed size and microcontrollers have no heap.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant)]
 pub enum Op {
     /// Input `n` of the graph.
     Input(u16),
