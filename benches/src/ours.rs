@@ -20,57 +20,41 @@ pub struct Gradling {
     ready: Vec<Ready>,
 }
 
+/// Batches of the data set; the other systems cycle through as many.
+const BATCHES: usize = 16;
+
 /// A job made ready.
 enum Ready {
-    /// A planned kernel.
-    Plan(Box<Session>),
     /// A training run, one batch after another.
     Train(Box<Sequential>, Box<FitRun>),
+    /// A planned kernel.
+    Plan(Box<Session>),
     /// An eager sum.
     Add(Tensor, Tensor),
 }
 
 impl Ready {
-    fn new(job: &Job) -> Result<Option<Ready>> {
+    fn new(job: &Job) -> Result<Ready> {
         let mut numbers = Numbers::new(1);
         let mut tensor = |dims: &[usize]| Tensor::new(dims, numbers.fill(job.input, dims.iter().product()));
         match job.work {
-            Work::T1 | Work::T2 => {
-                let (model, sample) =
-                    if job.work == Work::T1 { (mlp(), vec![784]) } else { (lenet(), vec![28, 28, 1]) };
-                let rows = BATCHES * job.batch;
-                let x = tensor(&[&[rows], &sample[..]].concat())?;
-                let labels: Vec<i32> = (0..rows).map(|i| (i * 7 % 10) as i32).collect();
-                let y = Tensor::new(&[rows], labels)?;
-                let mut model = model.on(&Device::new(Level::best(), job.threads)?);
-                let loss = Loss::SparseCategoricalCrossentropy { from_logits: false };
-                model.compile(Optimizer::adam(), loss, &[])?;
-                let fit = Fit { epochs: usize::MAX, batch_size: job.batch, ..Fit::default() };
-                let run = model.begin_fit(&x, &y, &fit)?;
-                Ok(Some(Ready::Train(Box::new(model), Box::new(run))))
-            }
+            Work::T1 => train(job, mlp(), &[784]),
+            Work::T2 => train(job, lenet(), &[28, 28, 1]),
             Work::Matmul(n) => {
                 let operands = [tensor(&[n, n])?, tensor(&[n, n])?];
-                planned(job, operands, |a, b| a.matmul(b)).map(Some)
+                planned(job, operands, |a, b| a.matmul(b))
             }
             Work::Conv => {
                 let operands = [tensor(&[1, 56, 56, 64])?, tensor(&[3, 3, 64, 64])?];
                 let window = Window::new([3, 3]).padding(Padding::Same);
-                planned(job, operands, |x, w| x.conv2d(w, &window)).map(Some)
+                planned(job, operands, |x, w| x.conv2d(w, &window))
             }
-            Work::Add => Ok(Some(Ready::Add(tensor(&[1000])?, tensor(&[1000])?))),
+            Work::Add => Ok(Ready::Add(tensor(&[1000])?, tensor(&[1000])?)),
         }
     }
 
     fn run(&mut self, iterations: usize) -> Result<()> {
         match self {
-            Ready::Plan(session) => {
-                let mut variables = Variables::new();
-                for _ in 0..iterations {
-                    session.run(&mut variables)?;
-                }
-                black_box(session.output::<f32>(0, &variables)?);
-            }
             Ready::Train(model, run) => {
                 let mut left = iterations;
                 while left > 0 {
@@ -79,6 +63,13 @@ impl Ready {
                         left -= 1;
                     }
                 }
+            }
+            Ready::Plan(session) => {
+                let mut variables = Variables::new();
+                for _ in 0..iterations {
+                    session.run(&mut variables)?;
+                }
+                black_box(session.output::<f32>(0, &variables)?);
             }
             Ready::Add(a, b) => {
                 for _ in 0..iterations {
@@ -91,28 +82,38 @@ impl Ready {
     }
 }
 
-/// Batches of the data set; the other systems cycle through as many.
-const BATCHES: usize = 16;
-
-/// 784-128(relu)-10.
-fn mlp() -> Sequential {
+/// The MLP of T1.
+pub fn mlp() -> Sequential {
     Sequential::new()
         .add(Dense::new(128).activation(Activation::Relu))
         .add(Dense::new(10).activation(Activation::Softmax))
 }
 
-/// LeNet-5 with relu and max pooling on 28x28x1.
-fn lenet() -> Sequential {
-    let dense = |units| Dense::new(units).activation(Activation::Relu);
+/// LeNet-5 of T2.
+pub fn lenet() -> Sequential {
     Sequential::new()
         .add(Conv2D::new(6, [5, 5]).padding(Padding::Same).activation(Activation::Relu))
         .add(MaxPooling2D::new([2, 2]))
         .add(Conv2D::new(16, [5, 5]).activation(Activation::Relu))
         .add(MaxPooling2D::new([2, 2]))
         .add(Flatten::new())
-        .add(dense(120))
-        .add(dense(84))
+        .add(Dense::new(120).activation(Activation::Relu))
+        .add(Dense::new(84).activation(Activation::Relu))
         .add(Dense::new(10).activation(Activation::Softmax))
+}
+
+fn train(job: &Job, model: Sequential, sample: &[usize]) -> Result<Ready> {
+    let mut numbers = Numbers::new(1);
+    let mut model = model.on(&Device::new(Level::best(), job.threads)?);
+    let loss = Loss::SparseCategoricalCrossentropy { from_logits: false };
+    model.compile(Optimizer::adam(), loss, &[])?;
+    let rows = BATCHES * job.batch;
+    let dims: Vec<usize> = [rows].iter().chain(sample).copied().collect();
+    let x = Tensor::new(&dims, numbers.fill(job.input, dims.iter().product()))?;
+    let y = Tensor::new(&[rows], numbers.labels(10, rows))?;
+    let fit = Fit { epochs: usize::MAX, batch_size: job.batch, ..Fit::default() };
+    let run = model.begin_fit(&x, &y, &fit)?;
+    Ok(Ready::Train(Box::new(model), Box::new(run)))
 }
 
 /// A session that applies `op` to two operands.
@@ -143,8 +144,7 @@ impl System for Gradling {
     }
 
     fn prepare(&mut self, job: &Job) -> std::result::Result<Option<usize>, String> {
-        let Some(ready) = Ready::new(job).map_err(|e| e.to_string())? else { return Ok(None) };
-        self.ready.push(ready);
+        self.ready.push(Ready::new(job).map_err(|e| e.to_string())?);
         Ok(Some(self.ready.len() - 1))
     }
 
