@@ -2,6 +2,14 @@
 //!
 //! One body serves every instruction set through [`Vector`]. Each element of c is one chain of multiply-adds over k in
 //! ascending order, whatever the shape of the tile, so that tiling never changes a bit.
+#![cfg_attr(
+    not(any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        all(target_arch = "wasm32", target_feature = "simd128")
+    )),
+    allow(dead_code, unused_macros, unused_imports)
+)]
 
 use super::Level;
 
