@@ -71,6 +71,8 @@ impl<'a> PlanFile<'a> {
     ///
     /// **Errors** when the bytes are not a plan, are damaged, or hold a step that does not type or that leaves
     /// its memory.
+    // Its frame is gone when the plan runs.
+    #[inline(never)]
     pub fn parse(bytes: &'a [u8]) -> Result<PlanFile<'a>> {
         let word = |at: usize| -> Result<usize> {
             match bytes.get(at..at + 4) {

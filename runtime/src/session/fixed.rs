@@ -4,7 +4,7 @@ use crate::arena::Memory;
 use crate::kernel::{Cpu, Level};
 use crate::op::{Kernels, used};
 use crate::plan::file::PlanFile;
-use crate::plan::{Place, Slot};
+use crate::plan::{Place, Slot, Step};
 use crate::{Element, Result, misuse, unsupported};
 
 /// A plan file read in place with an arena that the caller provides; nothing is allocated, steps are decoded
@@ -93,14 +93,26 @@ impl<'a, const K: Kernels> StaticSession<'a, K> {
     /// Runs every step.
     ///
     /// **Errors** when a step fails; a plan that was accepted has none that does.
+    // The caller's frame stays small.
+    #[inline(never)]
     pub fn run(&mut self) -> Result<()> {
         let cpu = Cpu::new(self.level, None);
         let mut memory = Memory::new(&mut self.arena[..], &mut [], self.file.constants())?;
-        for step in self.file.steps() {
-            let step = step?;
-            let mut operands = memory.operands(&step)?;
-            step.op.run_with::<K>(&cpu, &operands.reads, &mut operands.writes, operands.workspace)?;
+        let mut steps = self.file.steps();
+        // By reference: a step is large, and a copy of it would stay on the stack.
+        while let Some(step) = &steps.next() {
+            match step {
+                Ok(step) => run_step::<K>(&cpu, &mut memory, step)?,
+                Err(error) => return Err(error.clone()),
+            }
         }
         Ok(())
+    }
+}
+
+fn run_step<const K: Kernels>(cpu: &Cpu, memory: &mut Memory, step: &Step) -> Result<()> {
+    match &mut memory.operands(step) {
+        Ok(o) => step.op.run_with::<K>(cpu, &o.reads, &mut o.writes, o.workspace),
+        Err(error) => Err(error.clone()),
     }
 }
