@@ -1,3 +1,95 @@
 //! Build scripting: `cargo xtask <command>`.
 
-fn main() {}
+mod demo;
+mod firmware;
+mod package;
+mod serve;
+mod shell;
+mod size;
+mod test;
+mod toolchain;
+
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Builds, runs and checks Gradling
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build the demo page, serve it and print its address; installs what is missing
+    Demo(demo::Options),
+    /// Run every check; the last line is `N passed, N failed, N skipped`
+    Test(test::Options),
+    /// Build the npm package into wasm/pkg
+    Package {
+        /// Keep debug names and skip wasm-opt
+        #[arg(long)]
+        dev: bool,
+    },
+    /// Compare every executor with the recorded TensorFlow cases; the last line is `golden: PASSED/TOTAL`
+    Golden {
+        /// The folder of cases [default: GRADLING_GOLDEN, else ../shared/golden]
+        folder: Option<PathBuf>,
+    },
+    /// Measure the workloads, e.g. `--only T1,T2,K1 --json FILE --threads 1,2`; `--browser` in headless Chromium
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Passed on to the benchmark
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Print the gzipped bytes that an MLP page downloads; fails above the limit
+    Size,
+}
+
+fn main() -> ExitCode {
+    match dispatch(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(task: Task) -> Result<()> {
+    match task {
+        Task::Demo(options) => demo::demo(&options),
+        Task::Test(options) => test::test(&options),
+        Task::Package { dev } => package::build(dev).map(drop),
+        Task::Golden { folder } => {
+            let mut command = shell::cargo();
+            command.args(["run", "--package", "gradling-tests", "--bin", "golden", "--"]).args(folder);
+            shell::run(&mut command)
+        }
+        Task::Bench { arguments } => bench(arguments),
+        Task::Size => size::size(),
+    }
+}
+
+fn bench(mut arguments: Vec<OsString>) -> Result<()> {
+    let all = arguments.len();
+    arguments.retain(|argument| argument != "--browser");
+    if arguments.len() == all {
+        let mut command = shell::cargo();
+        command
+            .args(["run", "--release", "--package", "gradling-benches", "--bin", "bench", "--"])
+            .args(arguments);
+        return shell::run(&mut command);
+    }
+    package::build(false)?;
+    toolchain::npm_install("tests")?;
+    if arguments.iter().any(|argument| argument == "--peers") {
+        toolchain::npm_install("benches/browser")?;
+    }
+    let mut command = shell::node("benches/browser/run.mjs");
+    shell::run(command.args(arguments).env("CHROMIUM", toolchain::chromium()?))
+}

@@ -1,0 +1,133 @@
+//! The npm package `gradling` in `wasm/pkg`: crate -> wasm -> JavaScript glue -> TypeScript face -> package.json.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value, json};
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::{
+    shell::{self, root, run},
+    toolchain::{Cross, Library, WASM, npm_install},
+};
+
+/// Instructions that every browser since 2023 and Node 20 have; wasm-opt must be told the same set.
+const FEATURES: [(&str, &str); 5] = [
+    ("simd128", "simd"),
+    ("bulk-memory", "bulk-memory"),
+    ("nontrapping-fptoint", "nontrapping-float-to-int"),
+    ("sign-ext", "sign-ext"),
+    ("mutable-globals", "mutable-globals"),
+];
+
+/// Where the package is written.
+pub fn folder() -> PathBuf {
+    root().join("wasm/pkg")
+}
+
+/// Builds the package and returns the number of compiler warnings. `dev` keeps names and skips wasm-opt.
+///
+/// # Errors
+/// A compiler or a tool is missing or fails.
+pub fn build(dev: bool) -> Result<usize> {
+    npm_install("wasm")?;
+    npm_install("tests")?;
+    let (wasm, warnings) = compile(dev)?;
+    let core = folder().join("core");
+    clear(&folder())?;
+    Bindgen::new()
+        .input_path(&wasm)
+        .web(true)?
+        .typescript(true)
+        .keep_debug(dev)
+        .remove_name_section(!dev)
+        .remove_producers_section(!dev)
+        .generate(&core)
+        .context("wasm-bindgen failed")?;
+    if !dev {
+        optimize(&core.join("gradling_wasm_bg.wasm"))?;
+    }
+    run(Command::new("node")
+        .current_dir(root().join("wasm"))
+        .arg("node_modules/typescript/bin/tsc")
+        .args(["--project", "tsconfig.json", "--outDir", "pkg"]))?;
+    write_manifest()?;
+    for (from, to) in [
+        ("wasm/README.md", "README.md"),
+        ("LICENSE-MIT", "LICENSE-MIT"),
+        ("LICENSE-APACHE", "LICENSE-APACHE"),
+    ] {
+        if root().join(from).is_file() {
+            fs::copy(root().join(from), folder().join(to))?;
+        }
+    }
+    let bytes = fs::metadata(core.join("gradling_wasm_bg.wasm"))?.len();
+    println!("package: wasm/pkg, {bytes} bytes of wasm");
+    Ok(warnings)
+}
+
+fn compile(dev: bool) -> Result<(PathBuf, usize)> {
+    let cross = Cross::new(WASM)?;
+    let mut flags: Vec<String> =
+        vec![format!("-Ctarget-feature={}", FEATURES.map(|(rustc, _)| format!("+{rustc}")).join(","))];
+    // File names in panic messages: without the machine's folders, and shorter.
+    for (prefix, name) in remapped() {
+        flags.push(format!("--remap-path-prefix={}={name}", prefix.display()));
+    }
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let profile = if dev { "release" } else { "web" };
+    let mut cargo = cross.cargo("build", Library::Std, &flags);
+    let built = shell::build(cargo.args(["--package", "gradling-wasm", "--profile", profile]))?;
+    let wasm = cross.artifacts(profile).join("gradling_wasm.wasm");
+    if !wasm.is_file() {
+        bail!(
+            "gradling-wasm built no gradling_wasm.wasm; its [lib] needs crate-type = [\"cdylib\", \"rlib\"]"
+        );
+    }
+    Ok((wasm, built.warnings))
+}
+
+fn remapped() -> Vec<(PathBuf, &'static str)> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let cargo =
+        std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| home.map(|home| home.join(".cargo")));
+    let mut pairs = vec![(root(), "gradling")];
+    let sources = cargo.map(|cargo| cargo.join("registry/src")).and_then(|folder| fs::read_dir(folder).ok());
+    pairs.extend(sources.into_iter().flatten().flatten().map(|entry| (entry.path(), "crates")));
+    pairs
+}
+
+/// Empties the package folder but keeps the folder itself, to which npm links point.
+fn clear(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() { fs::remove_dir_all(path)? } else { fs::remove_file(path)? }
+    }
+    Ok(())
+}
+
+fn optimize(wasm: &Path) -> Result<()> {
+    let mut command = Command::new("node");
+    command.current_dir(root()).arg("tests/node_modules/binaryen/bin/wasm-opt").arg(wasm).arg("-O3");
+    command.args(FEATURES.map(|(_, binaryen)| format!("--enable-{binaryen}")));
+    command.args(["--enable-reference-types", "--enable-multivalue", "-o"]).arg(wasm);
+    run(&mut command)
+}
+
+/// `wasm/package.json` without what only development needs, with the workspace's version.
+fn write_manifest() -> Result<()> {
+    let path = root().join("wasm/package.json");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut manifest: Map<String, Value> = serde_json::from_str(&text).context("wasm/package.json")?;
+    for name in ["private", "scripts", "devDependencies"] {
+        manifest.remove(name);
+    }
+    manifest.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
+    let text = serde_json::to_string_pretty(&manifest)?;
+    fs::write(folder().join("package.json"), text + "\n").context("cannot write wasm/pkg/package.json")
+}

@@ -1,0 +1,48 @@
+//! Bytes that a page downloads to train the MLP.
+
+use std::{fs, io::Write, path::Path, process::Command};
+
+use anyhow::{Context, Result, bail};
+use flate2::{Compression, write::GzEncoder};
+
+use crate::{
+    package,
+    shell::{root, run, target_dir},
+    toolchain::npm_install,
+};
+
+/// The most that JavaScript and WebAssembly together may take, gzipped.
+const LIMIT: usize = 120_000;
+
+/// Bundles benches/size/mlp.js with the built package, prints the gzipped sizes.
+///
+/// # Errors
+/// The package is not built, or the page is too large.
+pub fn size() -> Result<()> {
+    npm_install("tests")?;
+    let bundle = target_dir().join("size/mlp.js");
+    let package = package::folder();
+    let mut esbuild = Command::new("node");
+    esbuild.current_dir(root()).arg("tests/node_modules/esbuild/bin/esbuild").arg("benches/size/mlp.js");
+    esbuild.args(["--bundle", "--minify", "--format=esm", "--target=es2022", "--platform=browser"]);
+    esbuild.args(["--external:node:*", "--log-level=warning"]);
+    esbuild.arg(format!("--alias:gradling={}", package.join("index.js").display()));
+    esbuild.arg(format!("--outfile={}", bundle.display()));
+    run(&mut esbuild)?;
+    let script = gzipped(&bundle)?;
+    let wasm = gzipped(&package.join("core/gradling_wasm_bg.wasm"))?;
+    let total = script + wasm;
+    println!("size: MLP page {total} bytes gzip ({script} JavaScript + {wasm} WebAssembly), limit {LIMIT}");
+    if total > LIMIT {
+        bail!("the MLP page downloads {total} bytes, more than {LIMIT}");
+    }
+    Ok(())
+}
+
+fn gzipped(path: &Path) -> Result<usize> {
+    let bytes = fs::read(path)
+        .with_context(|| format!("{} is missing: run `cargo xtask package`", path.display()))?;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(&bytes)?;
+    Ok(encoder.finish()?.len())
+}
