@@ -1,1 +1,6 @@
-//! Gradling.
+//! Benchmarks of Gradling: workloads, interleaved measurement, peers beside us, reports.
+
+pub mod measure;
+pub mod peer;
+pub mod report;
+pub mod workload;

@@ -120,6 +120,8 @@ impl<'b> Var<'b> {
     /// `tf.math.logsumexp`
     pub fn logsumexp(self, axes: &[isize], keep: bool) -> Var<'b> {
         let top = self.max(axes, true).stop_gradient();
+        let finite = top.abs().less(top.scalar_like(f32::INFINITY));
+        let top = Var::select(finite, top, top.scalar_like(0.0));
         let sum = (self - top).exp().sum(axes, true).log() + top;
         if keep { sum } else { sum.reshaped(self.max(axes, false).shape()) }
     }

@@ -20,8 +20,12 @@ pub mod dtype;
 pub mod error;
 #[cfg(feature = "alloc")]
 pub mod graph;
+#[cfg(feature = "alloc")]
+pub mod io;
 pub mod kernel;
 pub mod math;
+#[cfg(feature = "alloc")]
+pub mod nn;
 pub mod op;
 pub mod plan;
 #[cfg(feature = "alloc")]

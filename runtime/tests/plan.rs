@@ -102,8 +102,11 @@ fn assignments_happen_in_place_after_every_read() {
 fn an_optimizer_update_is_one_step_per_variable() {
     let mut variables = Variables::new();
     let names = ["w", "m", "v"];
-    let ids: Vec<VariableId> =
-        names.iter().enumerate().map(|(i, n)| variables.add(n, &random(&[64, 32], i as u64), true).unwrap()).collect();
+    let ids: Vec<VariableId> = names
+        .iter()
+        .enumerate()
+        .map(|(i, n)| variables.add(n, &random(&[64, 32], i as u64), true).unwrap())
+        .collect();
     let trace = Trace::new(&variables);
     let g = trace.input("g", Shape::new(&[64, 32]).unwrap(), DType::F32);
     let [w, m, v] = [0, 1, 2].map(|i| trace.variable(ids[i]));

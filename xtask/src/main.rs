@@ -2,6 +2,7 @@
 
 mod demo;
 mod firmware;
+mod mnist_subset;
 mod package;
 mod serve;
 mod shell;
@@ -11,7 +12,7 @@ mod toolchain;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 /// Builds, runs and checks Gradling
@@ -46,6 +47,14 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Build the embedded MNIST subset from the four original files
+    MnistSubset {
+        /// The folder of the original files
+        source: PathBuf,
+        /// The file to write [default: runtime/src/data/mnist_subset.bin.gz]
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
     /// Print the gzipped bytes that an MLP page downloads; fails above the limit
     Size,
 }
@@ -71,6 +80,10 @@ fn dispatch(task: Task) -> Result<()> {
             shell::run(&mut command)
         }
         Task::Bench { arguments } => bench(arguments),
+        Task::MnistSubset { source, out } => {
+            let out = out.unwrap_or_else(|| shell::root().join("runtime/src/data/mnist_subset.bin.gz"));
+            mnist_subset::run(&source, &out).context("mnist-subset")
+        }
         Task::Size => size::size(),
     }
 }

@@ -125,7 +125,7 @@ fn write_manifest() -> Result<()> {
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut manifest: Map<String, Value> = serde_json::from_str(&text).context("wasm/package.json")?;
     for name in ["private", "scripts", "devDependencies"] {
-        manifest.remove(name);
+        manifest.shift_remove(name);
     }
     manifest.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
     let text = serde_json::to_string_pretty(&manifest)?;

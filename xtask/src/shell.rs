@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    io::{BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, IsTerminal, Read},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -160,8 +160,9 @@ pub struct Built {
 /// Runs a `cargo build` or `cargo check` and collects its programs and warnings, which are shown as always.
 pub fn build(command: &mut Command) -> Result<Built> {
     eprintln!("+ {}", shown(command));
+    let format = if io::stderr().is_terminal() { "json-diagnostic-rendered-ansi" } else { "json" };
     let output = command
-        .arg("--message-format=json-diagnostic-rendered-ansi")
+        .arg(format!("--message-format={format}"))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()

@@ -4,6 +4,7 @@ use std::{fs, io::Write, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail};
 use flate2::{Compression, write::GzEncoder};
+use serde_json::json;
 
 use crate::{
     package,
@@ -22,13 +23,20 @@ pub fn size() -> Result<()> {
     npm_install("tests")?;
     let bundle = target_dir().join("size/mlp.js");
     let package = package::folder();
-    let mut esbuild = Command::new("node");
-    esbuild.current_dir(root()).arg("tests/node_modules/esbuild/bin/esbuild").arg("benches/size/mlp.js");
-    esbuild.args(["--bundle", "--minify", "--format=esm", "--target=es2022", "--platform=browser"]);
-    esbuild.args(["--external:node:*", "--log-level=warning"]);
-    esbuild.arg(format!("--alias:gradling={}", package.join("index.js").display()));
-    esbuild.arg(format!("--outfile={}", bundle.display()));
-    run(&mut esbuild)?;
+    let options = json!({
+        "entryPoints": ["benches/size/mlp.js"],
+        "outfile": bundle,
+        "bundle": true,
+        "minify": true,
+        "format": "esm",
+        "target": "es2022",
+        "platform": "browser",
+        "external": ["node:*"],
+        "alias": { "gradling": package.join("index.js") },
+        "logLevel": "warning",
+    });
+    let build = "require('./tests/node_modules/esbuild').buildSync(JSON.parse(process.argv[1]))";
+    run(Command::new("node").current_dir(root()).args(["-e", build]).arg(options.to_string()))?;
     let script = gzipped(&bundle)?;
     let wasm = gzipped(&package.join("core/gradling_wasm_bg.wasm"))?;
     let total = script + wasm;

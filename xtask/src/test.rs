@@ -95,7 +95,7 @@ pub fn test(options: &Options) -> Result<()> {
         let start = Instant::now();
         let count = stage().unwrap_or_else(|error| verdict(name, &error));
         let seconds = start.elapsed().as_secs_f64();
-        println!("{name}: {} passed, {} failed, {} skipped", count.passed, count.failed, count.skipped);
+        println!("── {name}: {} in {seconds:.1} s", if count.failed == 0 { "ok" } else { "FAILED" });
         total.add(count);
         rows.push((name, count, seconds));
     }

@@ -3,7 +3,7 @@
 use std::{
     env, fmt, fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     sync::OnceLock,
     time::{Duration, UNIX_EPOCH},
 };
@@ -247,7 +247,7 @@ pub fn apt_install(packages: &[&str]) -> Result<()> {
         if !root {
             command.args(["-n", "apt-get"]);
         }
-        command.env("DEBIAN_FRONTEND", "noninteractive").arg("-qq");
+        command.env("DEBIAN_FRONTEND", "noninteractive").arg("-qq").stdout(Stdio::null());
         command
     };
     UPDATED.get_or_init(|| run(apt().arg("update")).is_ok());

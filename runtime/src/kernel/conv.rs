@@ -1,6 +1,8 @@
 //! Two-dimensional convolution, NHWC images and HWIO filters, with both its gradients.
 
-use super::{Cpu, generic, product};
+use super::blocked::{Blocked, Extents, Matrix};
+use super::patches::{Patches, Place, Turned};
+use super::{Cpu, depthwise, direct, generic, product};
 
 /// A convolution of images x of `[n, h, w, c]` with a filter w of `[kh, kw, c / groups, oc]` to y of `[n, oh, ow, oc]`.
 ///
@@ -44,19 +46,130 @@ impl Conv {
     }
 }
 
+/// Which pixels and taps meet along one axis in the input gradient, for one remainder of the padded coordinate by the
+/// stride: output coordinate `base + g + t · tap` for the `g`-th such pixel and the `t`-th such tap, counted down.
+#[derive(Copy, Clone)]
+struct Phase {
+    /// First pixel, and how many there are, a stride apart.
+    first: usize,
+    pixels: usize,
+    /// Last tap, the distance between two, and how many there are.
+    origin: usize,
+    step: usize,
+    taps: usize,
+    base: isize,
+    tap: isize,
+}
+
+impl Phase {
+    fn new(
+        remainder: usize,
+        stride: usize,
+        dilation: usize,
+        taps: usize,
+        pad: usize,
+        extent: usize,
+    ) -> Phase {
+        let first = (remainder + stride - pad % stride) % stride;
+        let pixels = extent.saturating_sub(first).div_ceil(stride);
+        let meets = |k: &usize| k * dilation % stride == remainder;
+        let begin = (0..taps).find(meets).unwrap_or(taps);
+        let step = (1..=stride).find(|k| k * dilation % stride == 0).unwrap_or(stride);
+        let taps = (taps - begin).div_ceil(step);
+        let origin = begin + taps.saturating_sub(1) * step;
+        let base = (first + pad) as isize - (origin * dilation) as isize;
+        let tap = (step * dilation / stride) as isize;
+        Phase { first, pixels, origin, step, taps, base: base.div_euclid(stride as isize), tap }
+    }
+}
+
+impl Conv {
+    /// The product of [`conv2d`] for one group.
+    fn extents(&self) -> Extents {
+        let (cg, ocg) = self.group_channels();
+        let m = product(&[self.n, self.oh, self.ow]);
+        Extents { m, n: ocg, k: product(&[self.kh, self.kw, cg]) }
+    }
+
+    /// The product of [`conv2d_filter_grad`] for one group.
+    fn filter_grad_extents(&self) -> Extents {
+        let Extents { m, n, k } = self.extents();
+        Extents { m: k, n, k: m }
+    }
+
+    /// The phases of the input gradient, by rows and columns.
+    fn phases(&self) -> impl Iterator<Item = [Phase; 2]> {
+        let v = *self;
+        (0..v.sh * v.sw).map(move |i| {
+            [
+                Phase::new(i / v.sw, v.sh, v.dh, v.kh, v.pad_top, v.h),
+                Phase::new(i % v.sw, v.sw, v.dw, v.kw, v.pad_left, v.w),
+            ]
+        })
+    }
+
+    /// The product of [`conv2d_input_grad`] for one group and phase.
+    fn input_grad_extents(&self, [rows, columns]: &[Phase; 2]) -> Extents {
+        let (cg, ocg) = self.group_channels();
+        let m = product(&[self.n, rows.pixels, columns.pixels]);
+        Extents { m, n: cg, k: product(&[rows.taps, columns.taps, ocg]) }
+    }
+
+    /// The patches of x under the taps of each output pixel, for one group.
+    fn patches<'a>(&self, x: &'a [f32], first: usize, by_columns: bool, place: Place) -> Patches<'a> {
+        Patches {
+            x,
+            image: [self.h, self.w],
+            pixel: self.c,
+            first,
+            c: self.c / self.groups,
+            grid: [self.oh, self.ow],
+            taps: [self.kh, self.kw],
+            base: [-(self.pad_top as isize), -(self.pad_left as isize)],
+            step: [self.sh as isize, self.sw as isize],
+            tap: [self.dh as isize, self.dw as isize],
+            by_columns,
+            place,
+        }
+    }
+
+    /// The workspace of a way to convolve; 0 for empty operands.
+    fn workspace(&self, filter_grad: bool) -> usize {
+        if self.groups == 0 || self.sh == 0 || self.sw == 0 || self.dh == 0 || self.dw == 0 {
+            0
+        } else if let Some(direct) = direct::Direct::new(self, filter_grad) {
+            direct.workspace()
+        } else if depthwise::suits(self) {
+            0
+        } else if filter_grad {
+            self.filter_grad_extents().workspace()
+        } else {
+            self.extents().workspace()
+        }
+    }
+}
+
 /// The `f32`s of workspace that [`conv2d`] wants: the same on every target and for any number of threads.
-pub fn conv2d_workspace(_v: &Conv) -> usize {
-    0
+pub fn conv2d_workspace(v: &Conv) -> usize {
+    v.workspace(false)
 }
 
 /// The `f32`s of workspace that [`conv2d_input_grad`] wants.
-pub fn conv2d_input_grad_workspace(_v: &Conv) -> usize {
-    0
+pub fn conv2d_input_grad_workspace(v: &Conv) -> usize {
+    if v.groups == 0 || v.sh == 0 || v.sw == 0 || v.dh == 0 || v.dw == 0 {
+        0
+    } else if let Some(direct) = direct::Direct::turned(v) {
+        direct.workspace()
+    } else if depthwise::suits(v) {
+        0
+    } else {
+        v.phases().map(|phase| v.input_grad_extents(&phase).workspace()).max().unwrap_or(0)
+    }
 }
 
 /// The `f32`s of workspace that [`conv2d_filter_grad`] wants.
-pub fn conv2d_filter_grad_workspace(_v: &Conv) -> usize {
-    0
+pub fn conv2d_filter_grad_workspace(v: &Conv) -> usize {
+    v.workspace(true)
 }
 
 /// `y = x * w`, overwriting y.
@@ -65,36 +178,238 @@ pub fn conv2d_filter_grad_workspace(_v: &Conv) -> usize {
 ///
 /// # Panics
 /// If a slice does not have the length of its shape, or groups do not divide the channels.
-pub fn conv2d(_cpu: &Cpu, v: &Conv, x: &[f32], w: &[f32], y: &mut [f32], _workspace: &mut [f32]) {
-    generic::conv2d(v, x, w, y);
+pub fn conv2d(cpu: &Cpu, v: &Conv, x: &[f32], w: &[f32], y: &mut [f32], workspace: &mut [f32]) {
+    v.check(x, w, y);
+    if let Some(direct) = direct::Direct::new(v, false) {
+        if !direct.convolve(cpu, x, w, y, workspace) {
+            generic::conv2d(v, x, w, y);
+        }
+        return;
+    }
+    if depthwise::suits(v) {
+        return depthwise::conv2d(cpu, v, x, w, y);
+    }
+    let (cg, ocg) = v.group_channels();
+    for group in 0..v.groups {
+        let place = Place::Even { first: group * ocg, step: v.oc };
+        let left = v.patches(x, group * cg, false, place);
+        let right =
+            Matrix { x: w.get(group * ocg..).unwrap_or(&[]), step: v.oc, transposed: false, c_step: 0 };
+        let blocked = Blocked { extents: v.extents(), left: &left, right: &right, c_step: v.oc };
+        // SAFETY: the slices have the lengths of their shapes (checked above); row i of y begins at pixel i, where
+        // the group has `ocg` channels of its own.
+        if !unsafe { blocked.run(cpu, y, workspace) } {
+            return generic::conv2d(v, x, w, y);
+        }
+    }
 }
 
 /// Gradient of [`conv2d`] with respect to x, overwriting dx.
 ///
 /// # Panics
 /// As [`conv2d`].
-pub fn conv2d_input_grad(
-    _cpu: &Cpu,
-    v: &Conv,
-    dy: &[f32],
-    w: &[f32],
-    dx: &mut [f32],
-    _workspace: &mut [f32],
-) {
-    generic::conv2d_input_grad(v, dy, w, dx);
+pub fn conv2d_input_grad(cpu: &Cpu, v: &Conv, dy: &[f32], w: &[f32], dx: &mut [f32], workspace: &mut [f32]) {
+    v.check(dx, w, dy);
+    if let Some(direct) = direct::Direct::turned(v) {
+        if !direct.convolve(cpu, dy, w, dx, workspace) {
+            generic::conv2d_input_grad(v, dy, w, dx);
+        }
+        return;
+    }
+    if depthwise::suits(v) {
+        return depthwise::input_grad(cpu, v, dy, w, dx);
+    }
+    let (cg, ocg) = v.group_channels();
+    for (group, phase) in (0..v.groups).flat_map(|group| v.phases().map(move |phase| (group, phase))) {
+        let [rows, columns] = phase;
+        let origin = [rows.first, columns.first];
+        let place =
+            Place::Grid { first: group * cg, pixel: v.c, image: [v.h, v.w], origin, stride: [v.sh, v.sw] };
+        let left = Patches {
+            x: dy,
+            image: [v.oh, v.ow],
+            pixel: v.oc,
+            first: group * ocg,
+            c: ocg,
+            grid: [rows.pixels, columns.pixels],
+            taps: [rows.taps, columns.taps],
+            base: [rows.base, columns.base],
+            step: [1, 1],
+            tap: [rows.tap, columns.tap],
+            by_columns: false,
+            place,
+        };
+        let right = Turned {
+            w,
+            kw: v.kw,
+            taps: [rows.taps, columns.taps],
+            origin: [rows.origin, columns.origin],
+            step: [rows.step, columns.step],
+            c: cg,
+            oc: [v.oc, ocg, group * ocg],
+        };
+        let extents = v.input_grad_extents(&phase);
+        let blocked = Blocked { extents, left: &left, right: &right, c_step: v.sw * v.c };
+        // SAFETY: the slices have the lengths of their shapes (checked above); `Place::Grid` stays on the images of
+        // dx, where the group has `cg` channels of its own.
+        if !unsafe { blocked.run(cpu, dx, workspace) } {
+            return generic::conv2d_input_grad(v, dy, w, dx);
+        }
+    }
 }
 
 /// Gradient of [`conv2d`] with respect to the filter, overwriting dw.
 ///
 /// # Panics
 /// As [`conv2d`].
-pub fn conv2d_filter_grad(
-    _cpu: &Cpu,
-    v: &Conv,
-    x: &[f32],
-    dy: &[f32],
-    dw: &mut [f32],
-    _workspace: &mut [f32],
-) {
-    generic::conv2d_filter_grad(v, x, dy, dw);
+pub fn conv2d_filter_grad(cpu: &Cpu, v: &Conv, x: &[f32], dy: &[f32], dw: &mut [f32], workspace: &mut [f32]) {
+    v.check(x, dw, dy);
+    if let Some(direct) = direct::Direct::new(v, true) {
+        if !direct.filter_grad(cpu, x, dy, dw, workspace) {
+            generic::conv2d_filter_grad(v, x, dy, dw);
+        }
+        return;
+    }
+    if depthwise::suits(v) {
+        return depthwise::filter_grad(cpu, v, x, dy, dw);
+    }
+    let (cg, ocg) = v.group_channels();
+    for group in 0..v.groups {
+        let place = Place::Even { first: group * ocg, step: v.oc };
+        let left = v.patches(x, group * cg, true, place);
+        let right =
+            Matrix { x: dy.get(group * ocg..).unwrap_or(&[]), step: v.oc, transposed: false, c_step: 0 };
+        let blocked = Blocked { extents: v.filter_grad_extents(), left: &left, right: &right, c_step: v.oc };
+        // SAFETY: the slices have the lengths of their shapes (checked above); row i of dw begins at tap and channel
+        // i, where the group has `ocg` output channels of its own.
+        if !unsafe { blocked.run(cpu, dw, workspace) } {
+            return generic::conv2d_filter_grad(v, x, dy, dw);
+        }
+    }
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+    use crate::kernel::{Level, Pool};
+    use std::vec;
+    use std::vec::Vec;
+
+    fn fill(len: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed;
+        let next = |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        };
+        (0..len).map(next).collect()
+    }
+
+    fn same(got: &[f32], want: &[f32], terms: usize, what: &str) {
+        let tolerance = 1e-5 * (1.0 + (terms as f32).sqrt());
+        for (i, (got, want)) in got.iter().zip(want).enumerate() {
+            assert!((got - want).abs() <= tolerance, "{what} at {i}: {got} {want}");
+        }
+    }
+
+    fn check(v: &Conv, pools: &[Option<&Pool>]) {
+        let x = fill(v.n * v.h * v.w * v.c, 1);
+        let w = fill(v.kh * v.kw * v.c / v.groups * v.oc, 2);
+        let dy = fill(v.n * v.oh * v.ow * v.oc, 3);
+        let mut want = (dy.clone(), x.clone(), w.clone());
+        generic::conv2d(v, &x, &w, &mut want.0);
+        generic::conv2d_input_grad(v, &dy, &w, &mut want.1);
+        generic::conv2d_filter_grad(v, &x, &dy, &mut want.2);
+        let space = [conv2d_workspace(v), conv2d_input_grad_workspace(v), conv2d_filter_grad_workspace(v)];
+        let terms = v.kh * v.kw * (v.c.max(v.oc));
+        for &level in Level::available() {
+            let mut first: Option<(Vec<f32>, Vec<f32>, Vec<f32>)> = None;
+            for (&pool, part) in pools.iter().flat_map(|pool| [(pool, 1), (pool, 2), (pool, 1000)]) {
+                let cpu = Cpu::new(level, pool);
+                let mut got = (vec![f32::NAN; dy.len()], vec![f32::NAN; x.len()], vec![f32::NAN; w.len()]);
+                let mut space = space.map(|len| vec![f32::NAN; len / part]);
+                conv2d(&cpu, v, &x, &w, &mut got.0, &mut space[0]);
+                conv2d_input_grad(&cpu, v, &dy, &w, &mut got.1, &mut space[1]);
+                conv2d_filter_grad(&cpu, v, &x, &dy, &mut got.2, &mut space[2]);
+                same(&got.0, &want.0, terms, &std::format!("{level:?} {v:?}"));
+                same(&got.1, &want.1, terms, &std::format!("input {level:?} {v:?}"));
+                same(&got.2, &want.2, v.n * v.oh * v.ow, &std::format!("filter {level:?} {v:?}"));
+                if part == 1 {
+                    let first = first.get_or_insert_with(|| got.clone());
+                    let bits =
+                        |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits());
+                    assert!(bits(&first.0, &got.0) && bits(&first.1, &got.1) && bits(&first.2, &got.2));
+                }
+            }
+        }
+    }
+
+    fn conv(images: [usize; 4], filter: [usize; 3], s: [usize; 2], d: [usize; 2], pad: [usize; 4]) -> Conv {
+        let ([n, h, w, c], [kh, kw, oc]) = (images, filter);
+        let out =
+            |extent: usize, k: usize, s: usize, d: usize| (extent.saturating_sub((k - 1) * d + 1) + s) / s;
+        Conv {
+            n,
+            h,
+            w,
+            c,
+            oh: out(h + pad[0] + pad[1], kh, s[0], d[0]),
+            ow: out(w + pad[2] + pad[3], kw, s[1], d[1]),
+            oc,
+            kh,
+            kw,
+            sh: s[0],
+            sw: s[1],
+            dh: d[0],
+            dw: d[1],
+            pad_top: pad[0],
+            pad_left: pad[2],
+            groups: 1,
+        }
+    }
+
+    #[test]
+    fn every_level_agrees_with_the_portable_loops() {
+        for (c, oc) in [(1, 6), (3, 5), (4, 16), (6, 33), (17, 2)] {
+            for (k, pad) in
+                [([1, 1], [0; 4]), ([3, 3], [1; 4]), ([5, 4], [2, 0, 1, 3]), ([2, 3], [0, 3, 4, 0])]
+            {
+                for s in [[1, 1], [2, 2], [3, 1], [2, 5]] {
+                    for d in [[1, 1], [2, 1], [1, 3]] {
+                        check(&conv([2, 9, 11, c], [k[0], k[1], oc], s, d, pad), &[None]);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn groups_and_depthwise() {
+        for (groups, c, oc) in [(2, 4, 6), (3, 9, 3), (5, 5, 5), (40, 40, 40), (4, 4, 12)] {
+            for s in [[1, 1], [2, 1]] {
+                for d in [[1, 1], [2, 3]] {
+                    check(&Conv { groups, ..conv([2, 8, 7, c], [3, 3, oc], s, d, [1, 1, 1, 0]) }, &[None]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn empty_extents() {
+        for (n, c, oc) in [(0, 3, 4), (2, 0, 4), (2, 3, 0)] {
+            check(&conv([n, 5, 5, c], [3, 3, oc], [1, 1], [1, 1], [1; 4]), &[None]);
+        }
+    }
+
+    #[test]
+    fn threads_do_not_change_a_bit() {
+        let pools = [Pool::new(2), Pool::new(3)];
+        let pools = [None, Some(&pools[0]), Some(&pools[1])];
+        check(&conv([16, 28, 28, 1], [5, 5, 6], [1, 1], [1, 1], [2; 4]), &pools);
+        check(&conv([8, 14, 14, 6], [5, 5, 16], [1, 1], [1, 1], [0; 4]), &pools);
+        check(&conv([1, 30, 30, 32], [3, 3, 40], [1, 1], [1, 1], [1; 4]), &pools);
+        check(&conv([2, 8, 8, 128], [3, 3, 128], [1, 1], [1, 1], [1; 4]), &pools);
+        check(&conv([2, 16, 16, 64], [3, 3, 70], [2, 2], [1, 1], [0, 1, 0, 1]), &pools);
+        check(&conv([3, 20, 20, 48], [1, 1, 96], [1, 1], [1, 1], [0; 4]), &pools);
+        check(&Conv { groups: 96, ..conv([2, 30, 30, 96], [3, 3, 96], [1, 1], [1, 1], [1; 4]) }, &pools);
+    }
 }

@@ -1,5 +1,6 @@
 //! Matrix product.
 
+use super::blocked::{Blocked, Extents, Matrix};
 use super::{Cpu, generic, product};
 
 /// The product `c[m, n] = op(a) · op(b)` of row-major matrices.
@@ -24,11 +25,15 @@ impl Gemm {
         assert_eq!(b.len(), product(&[self.k, self.n]), "gemm: length of b");
         assert_eq!(c.len(), product(&[self.m, self.n]), "gemm: length of c");
     }
+
+    fn extents(&self) -> Extents {
+        Extents { m: self.m, n: self.n, k: self.k }
+    }
 }
 
 /// The `f32`s of workspace that [`gemm`] wants: the same on every target and for any number of threads.
-pub fn gemm_workspace(_g: &Gemm) -> usize {
-    0
+pub fn gemm_workspace(g: &Gemm) -> usize {
+    g.extents().workspace()
 }
 
 /// `c = op(a) · op(b)`, overwriting c.
@@ -37,6 +42,80 @@ pub fn gemm_workspace(_g: &Gemm) -> usize {
 ///
 /// # Panics
 /// If a matrix does not have the length of its shape.
-pub fn gemm(_cpu: &Cpu, g: &Gemm, a: &[f32], b: &[f32], c: &mut [f32], _workspace: &mut [f32]) {
-    generic::gemm(g, a, b, c);
+pub fn gemm(cpu: &Cpu, g: &Gemm, a: &[f32], b: &[f32], c: &mut [f32], workspace: &mut [f32]) {
+    g.check(a, b, c);
+    let Gemm { m, n, k, trans_a, trans_b } = *g;
+    let left = Matrix { x: a, step: if trans_a { m } else { k }, transposed: trans_a, c_step: n };
+    let right = Matrix { x: b, step: if trans_b { k } else { n }, transposed: trans_b, c_step: 0 };
+    let blocked = Blocked { extents: g.extents(), left: &left, right: &right, c_step: n };
+    // SAFETY: the slices have the lengths of their shapes (checked above), and row i of c begins at `i · n`.
+    if !unsafe { blocked.run(cpu, c, workspace) } {
+        generic::gemm(g, a, b, c);
+    }
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+    use crate::kernel::{Level, Pool};
+    use std::vec;
+    use std::vec::Vec;
+
+    fn fill(len: usize, seed: usize) -> Vec<f32> {
+        let mut state = seed as u32 + 1;
+        let next = |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        };
+        (0..len).map(next).collect()
+    }
+
+    fn check(g: &Gemm, pools: &[Option<&Pool>]) {
+        let (a, b) = (fill(g.m * g.k, 1), fill(g.k * g.n, 2));
+        let mut want = vec![9.0; g.m * g.n];
+        generic::gemm(g, &a, &b, &mut want);
+        for &level in Level::available() {
+            let mut first: Option<Vec<f32>> = None;
+            for &pool in pools {
+                let cpu = Cpu::new(level, pool);
+                let mut got = vec![f32::NAN; g.m * g.n];
+                gemm(&cpu, g, &a, &b, &mut got, &mut vec![f32::NAN; gemm_workspace(g)]);
+                let tolerance = 1e-5 * (1.0 + (g.k as f32).sqrt());
+                for (got, want) in got.iter().zip(&want) {
+                    assert!((got - want).abs() <= tolerance, "{level:?} {g:?} {got} {want}");
+                }
+                let first = first.get_or_insert_with(|| got.clone());
+                assert!(first.iter().zip(&got).all(|(a, b)| a.to_bits() == b.to_bits()), "{level:?} {g:?}");
+                for short in [0, 1, gemm_workspace(g) / 2] {
+                    gemm(&cpu, g, &a, &b, &mut got, &mut vec![f32::NAN; short]);
+                    assert!(got.iter().zip(&want).all(|(got, want)| (got - want).abs() <= tolerance));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_level_agrees_with_the_portable_loops() {
+        let extents = [0, 1, 3, 7, 8, 10, 14, 15, 17, 31, 33, 65];
+        for (trans_a, trans_b) in [(false, false), (true, false), (false, true), (true, true)] {
+            for (m, n) in extents.iter().flat_map(|&m| extents.map(move |n| (m, n))) {
+                for k in [0, 1, 5, 16, 37] {
+                    check(&Gemm { m, n, k, trans_a, trans_b }, &[None]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn threads_do_not_change_a_bit() {
+        let pools = [Pool::new(2), Pool::new(3)];
+        let pools = [None, Some(&pools[0]), Some(&pools[1])];
+        for (trans_a, trans_b) in [(false, false), (true, false), (false, true), (true, true)] {
+            for (m, n, k) in
+                [(32, 128, 784), (300, 300, 50), (130, 20, 2000), (5, 1100, 1000), (1, 4000, 1100)]
+            {
+                check(&Gemm { m, n, k, trans_a, trans_b }, &pools);
+            }
+        }
+    }
 }

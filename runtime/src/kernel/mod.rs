@@ -5,16 +5,23 @@
 //! result. The loops of [`generic`] are the reference of every other level.
 #![allow(unsafe_code)]
 
+mod blocked;
 pub mod conv;
+mod depthwise;
+mod direct;
 pub mod gemm;
 pub mod generic;
 pub mod level;
 pub mod movement;
+mod micro;
+mod patches;
 pub mod pool;
 pub mod threads;
 pub mod tile;
 pub mod vector;
 pub mod view;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 pub use conv::{Conv, conv2d, conv2d_filter_grad, conv2d_input_grad};
 pub use conv::{conv2d_filter_grad_workspace, conv2d_input_grad_workspace, conv2d_workspace};

@@ -1,6 +1,6 @@
 //! Pooling over NHWC images, vectorised over channels.
 
-use super::vector::leveled;
+use super::vector::{by_channels, lanes, leveled};
 use super::{Cpu, Level, Shared, generic, product};
 
 /// A pooling window over images x of `[n, h, w, c]` that yields y of `[n, oh, ow, c]`.
@@ -134,30 +134,6 @@ pub fn average_pool2d_grad(cpu: &Cpu, v: &Pool2d, dy: &[f32], dx: &mut [f32]) {
         let (one, dy) = (&v.one(), &dy[image * to..(image + 1) * to]);
         leveled!(cpu.level(), average_grad_image(one: &Pool2d, dy: &[f32], dx: &mut [f32]));
     });
-}
-
-/// Calls `$f::<L>` for runs of L channels that cover `$c` channels, L the largest power of two up to 16 that fits.
-macro_rules! by_channels {
-    ($c:expr, $f:ident($v:expr, $($arg:expr),*)) => {{
-        let mut at = 0;
-        while at < $c {
-            at += match $c - at {
-                16.. => { $f::<16>($v, at, $($arg),*); 16 }
-                8.. => { $f::<8>($v, at, $($arg),*); 8 }
-                4.. => { $f::<4>($v, at, $($arg),*); 4 }
-                2.. => { $f::<2>($v, at, $($arg),*); 2 }
-                _ => { $f::<1>($v, at, $($arg),*); 1 }
-            };
-        }
-    }};
-}
-
-/// `L` elements from `at`.
-#[inline(always)]
-fn lanes<const L: usize>(x: &[f32], at: usize) -> [f32; L] {
-    let mut out = [0.0; L];
-    out.copy_from_slice(&x[at..at + L]);
-    out
 }
 
 #[inline(always)]

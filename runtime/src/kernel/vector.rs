@@ -25,6 +25,32 @@ macro_rules! leveled {
 }
 pub(crate) use leveled;
 
+/// Calls `$f::<L>` for runs of L channels that cover `$c` channels, L the largest power of two up to 16 that fits.
+macro_rules! by_channels {
+    ($c:expr, $f:ident($v:expr, $($arg:expr),*)) => {{
+        let mut at = 0;
+        while at < $c {
+            at += match $c - at {
+                16.. => { $f::<16>($v, at, $($arg),*); 16 }
+                8.. => { $f::<8>($v, at, $($arg),*); 8 }
+                4.. => { $f::<4>($v, at, $($arg),*); 4 }
+                2.. => { $f::<2>($v, at, $($arg),*); 2 }
+                _ => { $f::<1>($v, at, $($arg),*); 1 }
+            };
+        }
+    }};
+}
+
+pub(crate) use by_channels;
+
+/// `L` elements from `at`.
+#[inline(always)]
+pub(crate) fn lanes<const L: usize>(x: &[f32], at: usize) -> [f32; L] {
+    let mut out = [0.0; L];
+    out.copy_from_slice(&x[at..at + L]);
+    out
+}
+
 /// The floating-point control bits of this thread, without the sticky status bits; 0 where there are none.
 pub(crate) fn control_word() -> u32 {
     #[cfg(target_arch = "x86_64")]

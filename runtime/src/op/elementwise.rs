@@ -160,7 +160,7 @@ fn unary_vjp<'b>(
         Unary::Log => g / x,
         Unary::Log1p => g / (x + 1.0),
         Unary::Sqrt => g * 0.5 / y,
-        Unary::Rsqrt => g * -0.5 * y / x,
+        Unary::Rsqrt => g * -0.5 * (y * y.square()),
         Unary::Square => g * (x * 2.0),
         Unary::Reciprocal => -(g * y.square()),
         Unary::Sigmoid => g * (y * (y.scalar_like(1.0) - y)),

@@ -94,17 +94,15 @@ impl Groups {
         for &m in union {
             stack.extend(graph.nodes[m].inputs.iter().map(|v| producer(graph, *v)).filter(|&p| !inside(p)));
         }
-        let first = union[0];
         while let Some(n) = stack.pop() {
             if inside(n) {
                 return true;
             }
-            // A node before the first member depends on none, unless its group has later members.
-            let group = self.of[n];
-            let latest = if group == usize::MAX { n } else { *self.members[group].last().unwrap_or(&n) };
-            if latest < first || core::mem::replace(&mut seen[n], true) {
+            // No node is too early to matter: its group may need one whose group ends after a member.
+            if core::mem::replace(&mut seen[n], true) {
                 continue;
             }
+            let group = self.of[n];
             let whole: &[usize] = if group == usize::MAX { &[n] } else { &self.members[group] };
             for &m in whole {
                 seen[m] = true;

@@ -162,6 +162,13 @@ mod heap {
         /// **Errors** when the variables are not those that the plan was made for; the message of a failing step
         /// names it.
         pub fn run(&mut self, variables: &mut Variables) -> Result<()> {
+            self.run_steps(0..self.plan.steps().len(), variables)
+        }
+
+        /// Runs a part of the steps; running the parts of a plan one after another is running the plan.
+        ///
+        /// **Errors** as [`run`](Session::run), and when the range is not inside the plan.
+        pub fn run_steps(&mut self, range: core::ops::Range<usize>, variables: &mut Variables) -> Result<()> {
             if variables.buffer().len() < self.variable_bytes {
                 return Err(misuse!(
                     "session: the plan reads {} bytes of variables, there are {}",
@@ -173,7 +180,9 @@ mod heap {
             let cpu = Cpu::new(self.device.level, self.device.pool.as_deref());
             let buffer = variables.buffer_mut().bytes_mut();
             let mut memory = Memory::new(self.arena.bytes_mut(), buffer, self.plan.constants.bytes())?;
-            for (i, step) in self.plan.steps().iter().enumerate() {
+            let steps = self.plan.steps().get(range.clone());
+            let steps = steps.ok_or_else(|| misuse!("session: steps {range:?} are not inside the plan"))?;
+            for (i, step) in range.zip(steps) {
                 let mut operands = memory.operands(step)?;
                 step.op
                     .run(&cpu, &operands.reads, &mut operands.writes, operands.workspace)

@@ -1,0 +1,192 @@
+// The browser benchmark: serves a page, opens it in headless Chromium and measures T1, T2 and K1 through the npm
+// package, beside TensorFlow.js's wasm backend with --peers.
+//
+//   node benches/browser/run.mjs [--only T1,T2,K1] [--inputs normal,uniform] [--peers] [--json FILE]
+//                                [--repetitions 7] [--seconds 0.3] [--without-gradling]
+
+import { createReadStream, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import { cpus } from 'node:os';
+import { dirname, extname, join, normalize, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+import { flops, jobs, label } from './workloads.mjs';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, '..', '..');
+
+const { values: args } = parseArgs({
+  options: {
+    only: { type: 'string', default: 'T1,T2,K1' },
+    inputs: { type: 'string', default: 'normal,uniform' },
+    peers: { type: 'boolean', default: false },
+    'without-gradling': { type: 'boolean', default: false },
+    json: { type: 'string' },
+    repetitions: { type: 'string', default: '7' },
+    seconds: { type: 'string', default: '0.3' },
+  },
+});
+
+function fail(message) {
+  console.error(`bench: ${message}`);
+  process.exit(1);
+}
+
+const TYPES = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.mjs': 'text/javascript',
+  '.wasm': 'application/wasm',
+  '.json': 'application/json',
+};
+
+const pkg = join(root, 'wasm', 'pkg');
+const modules = join(here, 'node_modules', '@tensorflow');
+const FOLDERS = [
+  ['/gradling/', [pkg]],
+  ['/tfjs/', [join(modules, 'tfjs', 'dist'), join(modules, 'tfjs-backend-wasm', 'dist')]],
+  ['/', [here]],
+];
+
+function locate(path) {
+  const wanted = path === '/' ? '/page.html' : path;
+  for (const [prefix, folders] of FOLDERS) {
+    if (!wanted.startsWith(prefix)) continue;
+    for (const folder of folders) {
+      const file = normalize(join(folder, wanted.slice(prefix.length)));
+      if (file.startsWith(folder + sep) && existsSync(file) && statSync(file).isFile()) return file;
+    }
+    return undefined;
+  }
+  return undefined;
+}
+
+function serve() {
+  const server = createServer((request, response) => {
+    const file = locate(decodeURIComponent(new URL(request.url, 'http://page').pathname));
+    if (!file) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.writeHead(200, {
+      'Content-Type': TYPES[extname(file)] ?? 'application/octet-stream',
+      'Cross-Origin-Opener-Policy': 'same-origin',
+      'Cross-Origin-Embedder-Policy': 'require-corp',
+    });
+    createReadStream(file).pipe(response);
+  });
+  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
+}
+
+/** Path of the package's module for pages, below /gradling/. */
+function entry() {
+  const manifest = join(pkg, 'package.json');
+  if (!existsSync(manifest)) fail('wasm/pkg is not there; run `cargo xtask package` first');
+  const { exports, module, main } = JSON.parse(readFileSync(manifest, 'utf8'));
+  let target = exports?.['.'] ?? exports;
+  while (target && typeof target === 'object') target = target.browser ?? target.import ?? target.default;
+  const file = target ?? module ?? main;
+  if (!file) fail('wasm/pkg/package.json names no module');
+  return `/gradling/${file.replace(/^\.\//, '')}`;
+}
+
+function chromium() {
+  const require = createRequire(join(root, 'tests', 'package.json'));
+  try {
+    return require('playwright-core').chromium;
+  } catch {
+    return fail('playwright-core is not installed; run `npm install` in tests');
+  }
+}
+
+function median(numbers) {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+function line(...cells) {
+  const widths = [-18, -18, 10, 12, 9, 8];
+  return cells
+    .map((cell, i) => (widths[i] < 0 ? String(cell).padEnd(-widths[i]) : String(cell).padStart(widths[i])))
+    .join(' ')
+    .trimEnd();
+}
+
+/** Prints the lines of one job and returns its record. */
+function report(job, systems) {
+  const first = systems.find((s) => !s.error);
+  const record = [];
+  for (const { system, repetitions, error } of systems) {
+    if (error) {
+      console.log(line(label(job), system, `throws: ${error.split('\n')[0]}`));
+      record.push({ system, error });
+      continue;
+    }
+    const time = median(repetitions);
+    const ratio = system === first.system ? undefined : time / median(first.repetitions);
+    const samples = job.batch ? job.batch / time : undefined;
+    console.log(
+      line(
+        label(job),
+        system,
+        (time * 1e3).toFixed(4),
+        samples ? samples.toFixed(0) : '-',
+        (flops(job) / time / 1e9).toFixed(1),
+        ratio ? `${ratio.toFixed(2)}x` : '',
+      ),
+    );
+    record.push({
+      system,
+      ms: time * 1e3,
+      samples_per_second: samples ?? null,
+      gflops: flops(job) / time / 1e9,
+      gradling_is_faster_by: system === 'gradling' || first.system !== 'gradling' ? null : ratio,
+      repetitions_ms: repetitions.map((s) => s * 1e3),
+    });
+  }
+  return { workload: job.work, batch: job.batch ?? 1, input: job.input, systems: record };
+}
+
+const repetitions = Math.max(5, Number(args.repetitions));
+const least = Number(args.seconds);
+if (!Number.isFinite(repetitions) || !Number.isFinite(least)) fail('--repetitions and --seconds are numbers');
+if (args.peers && !existsSync(modules)) fail('the peers are not installed; run `npm install` in benches/browser');
+
+const server = await serve();
+const browser = await chromium().launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: [
+    '--no-sandbox',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
+});
+try {
+  const page = await browser.newPage();
+  page.on('pageerror', (error) => console.error(`page: ${error.message}`));
+  await page.goto(`http://127.0.0.1:${server.address().port}/`);
+  await page.waitForFunction(() => globalThis.loaded === true);
+  await page.evaluate((options) => globalThis.load(options), {
+    entry: args['without-gradling'] ? undefined : entry(),
+    peers: args.peers,
+  });
+  console.log(line('workload', 'system', 'ms', 'samples/s', 'GFLOP/s', 'ratio'));
+  const rows = [];
+  for (const job of jobs(args.only.split(','), args.inputs.split(','))) {
+    const systems = await page.evaluate(([j, effort]) => globalThis.measure(j, effort), [job, { repetitions, least }]);
+    rows.push(report(job, systems));
+  }
+  if (args.json) {
+    const machine = { cpu: cpus()[0].model, cores: cpus().length, browser: `Chromium ${browser.version()}` };
+    writeFileSync(args.json, `${JSON.stringify({ where: 'browser', machine, rows }, null, 2)}\n`);
+  }
+} finally {
+  await browser.close();
+  server.close();
+}

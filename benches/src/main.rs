@@ -1,0 +1,68 @@
+//! `bench`: the workloads T1, T2 and K1 of Gradling, alone or beside PyTorch.
+//!
+//! Each number is the median of interleaved repetitions; compare ratios within one run.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use gradling_benches::measure::{self, Effort, System};
+use gradling_benches::workload::{self, Input};
+use gradling_benches::{peer, report};
+
+/// Time train steps and kernels.
+#[derive(Debug, Parser)]
+struct Args {
+    /// Workloads, comma-separated: T1 (MLP step), T2 (LeNet-5 step), K1 (kernels).
+    #[arg(long, value_delimiter = ',', default_value = "T1,T2,K1")]
+    only: Vec<String>,
+    /// Thread counts, comma-separated.
+    #[arg(long, value_delimiter = ',', default_value = "1,2")]
+    threads: Vec<usize>,
+    /// Distributions of the inputs, comma-separated.
+    #[arg(long, value_delimiter = ',', default_value = "normal,uniform")]
+    inputs: Vec<Input>,
+    /// Write the record here.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Measure PyTorch beside us.
+    #[arg(long)]
+    peers: bool,
+    /// Repetitions of each system, at least five.
+    #[arg(long, default_value_t = 7)]
+    repetitions: usize,
+    /// Least seconds of a repetition.
+    #[arg(long, default_value_t = 0.2)]
+    seconds: f64,
+}
+
+fn main() -> ExitCode {
+    match bench(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bench(args: &Args) -> Result<(), String> {
+    let effort = Effort { repetitions: args.repetitions.max(5), seconds: args.seconds };
+    let mut systems: Vec<Box<dyn System>> = Vec::new();
+    if args.peers {
+        systems.push(Box::new(peer::Torch::new()?));
+    }
+    let mut rows = Vec::new();
+    print!("{}", report::heading());
+    for job in workload::jobs(&args.only, &args.threads, &args.inputs)? {
+        let row = report::Row { job, systems: measure::measure(&mut systems, &job, effort)? };
+        print!("{}", report::lines(&row));
+        rows.push(row);
+    }
+    if let Some(path) = &args.json {
+        let text = serde_json::to_string_pretty(&report::record(&rows)).map_err(|e| e.to_string())?;
+        std::fs::write(path, text + "\n").map_err(|e| format!("{}: {e}", path.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! The workloads: what is run, how much arithmetic it is, and what it is fed.
+
+use std::fmt;
+
+/// Distribution of the inputs. Uniform inputs leave many hidden units dead, which drives moments of
+/// Adam into denormal numbers; normal inputs do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Input {
+    /// Normal with mean 0 and variance 1.
+    Normal,
+    /// Uniform in [0, 1).
+    Uniform,
+}
+
+/// What is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Train step of the MLP 784-128-10, Adam.
+    T1,
+    /// Train step of LeNet-5 on 28x28x1, Adam.
+    T2,
+    /// Square matrix product of this size.
+    Matmul(usize),
+    /// Convolution 56x56x64 -> 64, 3x3, same padding, batch 1.
+    Conv,
+    /// Sum of two vectors of 1,000 elements through the public API.
+    Add,
+}
+
+/// One row of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Job {
+    /// What is run.
+    pub work: Work,
+    /// Rows of a batch; 1 for kernels.
+    pub batch: usize,
+    /// Threads each system may use.
+    pub threads: usize,
+    /// Distribution of the inputs.
+    pub input: Input,
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Work::T1 => f.write_str("T1"),
+            Work::T2 => f.write_str("T2"),
+            Work::Matmul(n) => write!(f, "matmul{n}"),
+            Work::Conv => f.write_str("conv"),
+            Work::Add => f.write_str("add"),
+        }
+    }
+}
+
+impl Job {
+    /// Least floating-point operations of one step or call.
+    pub fn flops(&self) -> f64 {
+        match self.work {
+            Work::T1 => 13e6 * self.batch as f64 / 32.0,
+            Work::T2 => 73e6 * self.batch as f64 / 32.0,
+            Work::Matmul(n) => 2.0 * (n as f64).powi(3),
+            Work::Conv => 2.0 * 56.0 * 56.0 * 64.0 * 64.0 * 9.0,
+            Work::Add => 1000.0,
+        }
+    }
+
+    /// Whether the job is a train step, so that samples per second mean something.
+    pub fn trains(&self) -> bool {
+        matches!(self.work, Work::T1 | Work::T2)
+    }
+
+    /// Name in tables.
+    pub fn label(&self) -> String {
+        let batch = if self.trains() { format!(" b{}", self.batch) } else { String::new() };
+        let input = if self.trains() && self.input == Input::Uniform { " uniform" } else { "" };
+        format!("{}{batch}{input}", self.work)
+    }
+}
+
+/// The jobs of `names` (`T1`, `T2`, `K1`) for each thread count, in the order of the report.
+///
+/// **Errors** when a name is none of these.
+pub fn jobs(names: &[String], threads: &[usize], inputs: &[Input]) -> Result<Vec<Job>, String> {
+    let mut all = Vec::new();
+    for name in names {
+        let rows: Vec<(Work, usize)> = match name.as_str() {
+            "T1" => vec![(Work::T1, 32), (Work::T1, 128)],
+            "T2" => vec![(Work::T2, 32), (Work::T2, 128)],
+            "K1" => [64, 128, 256, 512, 1024, 2048]
+                .into_iter()
+                .map(Work::Matmul)
+                .chain([Work::Conv, Work::Add])
+                .map(|w| (w, 1))
+                .collect(),
+            other => return Err(format!("no workload {other}; there are T1, T2 and K1")),
+        };
+        for (work, batch) in rows {
+            for &input in inputs {
+                let job = Job { work, batch, threads: 1, input };
+                if job.trains() || input == inputs[0] {
+                    all.extend(threads.iter().map(|&threads| Job { threads, ..job }));
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// A stream of input numbers: an xorshift generator, so that runs repeat.
+#[derive(Debug)]
+pub struct Numbers(u64);
+
+impl Numbers {
+    /// The stream of `seed`.
+    pub fn new(seed: u64) -> Numbers {
+        Numbers(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// The next 32 random bits.
+    pub fn bits(&mut self) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 32) as u32
+    }
+
+    /// The next number uniform in [0, 1).
+    pub fn uniform(&mut self) -> f32 {
+        (self.bits() >> 8) as f32 / (1 << 24) as f32
+    }
+
+    /// `n` numbers of the distribution. A normal number is the sum of twelve uniform ones, less six.
+    pub fn fill(&mut self, input: Input, n: usize) -> Vec<f32> {
+        (0..n)
+            .map(|_| match input {
+                Input::Uniform => self.uniform(),
+                Input::Normal => (0..12).map(|_| self.uniform()).sum::<f32>() - 6.0,
+            })
+            .collect()
+    }
+
+    /// `n` class labels below `classes`.
+    pub fn labels(&mut self, classes: u32, n: usize) -> Vec<i32> {
+        (0..n).map(|_| (self.bits() % classes) as i32).collect()
+    }
+}

@@ -1,0 +1,5 @@
+//! Files.
+
+#[cfg(feature = "std")]
+pub mod atomic;
+pub mod model_file;

@@ -1,0 +1,198 @@
+//! Model files: architecture, weights and training state.
+//!
+//! | offset | bytes | field |
+//! |---|---|---|
+//! | 0 | 8 | `GRADLING` |
+//! | 8 | 4 | version, 1 |
+//! | 12 | 4 | CRC-32 of everything from byte 16 on |
+//! | 16 | 8 | file length |
+//! | 24 | 8 | length of the description |
+//! | 32 | .. | the description in postcard |
+//! | next multiple of 64 | .. | the values of the variables, each at a multiple of 64 |
+//!
+//! Numbers are little-endian.
+
+use crate::nn::layer::Initialize;
+use crate::nn::{Initializer, LayerConfig, Loss, Metric, Optimizer, Sequential};
+use crate::variables::ALIGN;
+use crate::{DType, Data, Result, Shape, Tensor, device_error, format_error, misuse, unsupported};
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+const MAGIC: &[u8; 8] = b"GRADLING";
+const VERSION: u32 = 1;
+const HEADER: usize = 32;
+
+#[derive(Serialize, Deserialize)]
+struct Description {
+    layers: Vec<LayerConfig>,
+    input_shape: Shape,
+    seed: u64,
+    compiled: Option<(Optimizer, Loss, Vec<Metric>)>,
+    variables: Vec<Stored>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    name: String,
+    shape: Shape,
+    dtype: DType,
+    trainable: bool,
+}
+
+impl Sequential {
+    /// The model as a file: architecture, weights, optimizer with its state and counters.
+    ///
+    /// **Errors** when the model is not built or has a custom layer, which only its own program can make again.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let input_shape =
+            *self.input_shape().ok_or_else(|| misuse!("save: the model is not built; call model.build"))?;
+        let config = |l: &alloc::boxed::Box<dyn crate::nn::Layer>| {
+            l.config().ok_or_else(|| unsupported!("{}: custom layers cannot be saved", l.name()))
+        };
+        let description = Description {
+            layers: self.layers().iter().map(config).collect::<Result<_>>()?,
+            input_shape,
+            seed: self.seed_value(),
+            compiled: self.compile_config(),
+            variables: self
+                .variables()
+                .iter()
+                .map(|(_, v)| Stored {
+                    name: v.name.clone(),
+                    shape: v.shape,
+                    dtype: v.dtype,
+                    trainable: v.trainable,
+                })
+                .collect(),
+        };
+        let description = postcard::to_allocvec(&description).map_err(|e| device_error!("save: {e}"))?;
+        let mut bytes = alloc::vec![0u8; HEADER];
+        bytes.extend_from_slice(&description);
+        for (id, _) in self.variables().iter() {
+            bytes.resize(bytes.len().next_multiple_of(ALIGN), 0);
+            match self.variables().get(id)?.data() {
+                Data::F32(v) => v.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes())),
+                Data::I32(v) => v.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes())),
+                Data::U8(v) => bytes.extend_from_slice(v),
+                Data::Bool(v) => bytes.extend(v.iter().map(|&b| b as u8)),
+            }
+        }
+        bytes[..8].copy_from_slice(MAGIC);
+        bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        let len = bytes.len() as u64;
+        bytes[16..24].copy_from_slice(&len.to_le_bytes());
+        bytes[24..32].copy_from_slice(&(description.len() as u64).to_le_bytes());
+        let crc = crc32fast::hash(&bytes[16..]);
+        bytes[12..16].copy_from_slice(&crc.to_le_bytes());
+        Ok(bytes)
+    }
+
+    /// Reads a model file.
+    ///
+    /// **Errors** when the bytes are no model file, are damaged or truncated, or hold something that does not
+    /// fit together. Never more memory is taken than a small multiple of the file's size.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Sequential> {
+        let (description, mut at) = parse(bytes)?;
+        let mut stored = Vec::new();
+        for v in &description.variables {
+            at = at.next_multiple_of(ALIGN);
+            let size = v.shape.numel().saturating_mul(v.dtype.size());
+            let end = at.checked_add(size).filter(|e| *e <= bytes.len());
+            let end = end.ok_or_else(|| format_error!("model file: the values of {} are missing", v.name))?;
+            stored.push((v.name.clone(), read_tensor(&bytes[at..end], v.shape, v.dtype)?));
+            at = end;
+        }
+        let mut model = Sequential::new().seed(description.seed);
+        for layer in description.layers {
+            model.push(layer.into_layer());
+        }
+        let mut values = Values(stored.into_iter());
+        model.build_from(description.input_shape, &mut values)?;
+        if let Some((optimizer, loss, metrics)) = description.compiled {
+            model.compile(optimizer, loss, &metrics)?;
+        }
+        model.restore_state(values.0)?;
+        Ok(model)
+    }
+
+    /// Replaces the file at `path` by this model; a crash at any instant leaves the old or the new file whole.
+    ///
+    /// **Errors** as [`to_bytes`](Sequential::to_bytes), and when the folder cannot be written.
+    #[cfg(feature = "std")]
+    pub fn save(&self, path: impl AsRef<std::path::Path>) -> Result<()> {
+        super::atomic::write(path.as_ref(), &self.to_bytes()?)
+    }
+
+    /// Reads the model at `path`.
+    ///
+    /// **Errors** as [`from_bytes`](Sequential::from_bytes), with the path.
+    #[cfg(feature = "std")]
+    pub fn load(path: impl AsRef<std::path::Path>) -> Result<Sequential> {
+        let path = path.as_ref();
+        let named = |e: crate::Error| e.within(&alloc::format!("{}", path.display()));
+        Sequential::from_bytes(&super::atomic::read(path)?).map_err(named)
+    }
+}
+
+/// Checks the header; gives the description and where the values start.
+fn parse(bytes: &[u8]) -> Result<(Description, usize)> {
+    if bytes.get(..8) != Some(MAGIC) {
+        return Err(format_error!("model file: does not start with GRADLING; it is no Gradling model"));
+    }
+    let Some(header) = bytes.get(..HEADER) else {
+        return Err(format_error!("model file: truncated, {} bytes", bytes.len()));
+    };
+    let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    let long = |at: usize| word(at) as u64 | (word(at + 4) as u64) << 32;
+    if word(8) != VERSION {
+        return Err(format_error!(
+            "model file: expected version {VERSION}, got {}; update Gradling",
+            word(8)
+        ));
+    }
+    if long(16) != bytes.len() as u64 {
+        return Err(format_error!(
+            "model file: expected {} bytes, got {}; it is truncated",
+            long(16),
+            bytes.len()
+        ));
+    }
+    if crc32fast::hash(&bytes[16..]) != word(12) {
+        return Err(format_error!("model file: the checksum does not match; the file is damaged"));
+    }
+    let end =
+        usize::try_from(long(24)).ok().and_then(|n| n.checked_add(HEADER)).filter(|e| *e <= bytes.len());
+    let end = end.ok_or_else(|| format_error!("model file: the description leaves the file"))?;
+    let description = postcard::from_bytes(&bytes[HEADER..end])
+        .map_err(|e| format_error!("model file: the description is damaged: {e}"))?;
+    Ok((description, end))
+}
+
+fn read_tensor(bytes: &[u8], shape: Shape, dtype: DType) -> Result<Tensor> {
+    let words = || bytes.chunks_exact(4).map(|b| [b[0], b[1], b[2], b[3]]);
+    let data = match dtype {
+        DType::F32 => Data::F32(words().map(f32::from_le_bytes).collect()),
+        DType::I32 => Data::I32(words().map(i32::from_le_bytes).collect()),
+        DType::U8 => Data::U8(bytes.to_vec()),
+        DType::Bool => Data::Bool(bytes.iter().map(|&b| b != 0).collect()),
+    };
+    Tensor::new(&shape.list(), data)
+}
+
+/// Stored values in the order in which layers ask for their weights.
+struct Values(alloc::vec::IntoIter<(String, Tensor)>);
+
+impl Initialize for Values {
+    fn initial(&mut self, name: &str, shape: &Shape, _: Initializer) -> Result<Tensor> {
+        match self.0.next() {
+            Some((stored, value)) if stored == name && value.shape() == shape => Ok(value),
+            Some((stored, value)) => Err(format_error!(
+                "model file: expected weight {name} of shape {shape}, got {stored} of shape {}",
+                value.shape()
+            )),
+            None => Err(format_error!("model file: holds no weight {name}")),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Depthwise convolution: one filter per channel, vectorised over channels.
+
+use super::vector::{by_channels, lanes, leveled};
+use super::{Conv, Cpu, Level, Shared, generic, product};
+
+/// Multiply-adds that are worth several threads.
+const WORK: usize = 1 << 20;
+
+/// Whether every channel has exactly one filter of its own.
+pub(super) fn suits(v: &Conv) -> bool {
+    v.groups > 1 && v.groups == v.c && v.c == v.oc
+}
+
+/// Runs `tasks` tasks, on several threads if the work is large.
+fn spread(cpu: &Cpu, v: &Conv, tasks: usize, f: &(dyn Fn(usize) + Sync)) {
+    if product(&[v.n, v.oh, v.ow, v.c, v.kh, v.kw]) < WORK {
+        (0..tasks).for_each(f);
+    } else {
+        cpu.parallel(tasks, f);
+    }
+}
+
+/// [`conv2d`](super::conv2d) where it [`suits`]; the lengths have been checked.
+pub(super) fn conv2d(cpu: &Cpu, v: &Conv, x: &[f32], w: &[f32], y: &mut [f32]) {
+    if cpu.level() == Level::Portable {
+        return generic::conv2d(v, x, w, y);
+    }
+    let line = v.ow * v.c;
+    let y = Shared::new(y);
+    spread(cpu, v, v.n * v.oh, &|row| {
+        // SAFETY: each task has its own row of y.
+        let y = unsafe { y.range(row * line, line) };
+        let x = &x[row / v.oh * v.h * v.w * v.c..][..v.h * v.w * v.c];
+        let oy = row % v.oh;
+        leveled!(cpu.level(), forward_row(v: &Conv, oy: usize, x: &[f32], w: &[f32], y: &mut [f32]));
+    });
+}
+
+/// The input gradient where it [`suits`]; the lengths have been checked.
+pub(super) fn input_grad(cpu: &Cpu, v: &Conv, dy: &[f32], w: &[f32], dx: &mut [f32]) {
+    if cpu.level() == Level::Portable {
+        return generic::conv2d_input_grad(v, dy, w, dx);
+    }
+    let line = v.w * v.c;
+    let dx = Shared::new(dx);
+    spread(cpu, v, v.n * v.h, &|row| {
+        // SAFETY: each task has its own row of dx.
+        let dx = unsafe { dx.range(row * line, line) };
+        let dy = &dy[row / v.h * v.oh * v.ow * v.c..][..v.oh * v.ow * v.c];
+        let iy = row % v.h;
+        leveled!(cpu.level(), backward_row(v: &Conv, iy: usize, dy: &[f32], w: &[f32], dx: &mut [f32]));
+    });
+}
+
+/// The filter gradient where it [`suits`]; the lengths have been checked.
+pub(super) fn filter_grad(cpu: &Cpu, v: &Conv, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+    if cpu.level() == Level::Portable {
+        return generic::conv2d_filter_grad(v, x, dy, dw);
+    }
+    let dw = Shared::new(dw);
+    spread(cpu, v, v.kh * v.kw, &|tap| {
+        // SAFETY: each task has its own tap of dw.
+        let dw = unsafe { dw.range(tap * v.c, v.c) };
+        leveled!(cpu.level(), filter_tap(v: &Conv, tap: usize, x: &[f32], dy: &[f32], dw: &mut [f32]));
+    });
+}
+
+/// A padded coordinate without its padding, if it is inside.
+#[inline(always)]
+fn inside(padded: usize, pad: usize, extent: usize) -> Option<usize> {
+    padded.checked_sub(pad).filter(|&i| i < extent)
+}
+
+/// The output coordinate whose tap at `tap` is the padded coordinate `padded`.
+#[inline(always)]
+fn source(padded: usize, tap: usize, stride: usize, extent: usize) -> Option<usize> {
+    let offset = padded.checked_sub(tap)?;
+    (offset % stride == 0 && offset / stride < extent).then_some(offset / stride)
+}
+
+#[inline(always)]
+fn forward_row(v: &Conv, oy: usize, x: &[f32], w: &[f32], y: &mut [f32]) {
+    by_channels!(v.c, forward_lanes(v, oy, x, w, y));
+}
+
+#[inline(always)]
+fn forward_lanes<const L: usize>(v: &Conv, at: usize, oy: usize, x: &[f32], w: &[f32], y: &mut [f32]) {
+    for ox in 0..v.ow {
+        let mut sum = [0.0; L];
+        for ky in 0..v.kh {
+            let Some(iy) = inside(oy * v.sh + ky * v.dh, v.pad_top, v.h) else { continue };
+            for kx in 0..v.kw {
+                let Some(ix) = inside(ox * v.sw + kx * v.dw, v.pad_left, v.w) else { continue };
+                let x: [f32; L] = lanes(x, (iy * v.w + ix) * v.c + at);
+                let w: [f32; L] = lanes(w, (ky * v.kw + kx) * v.c + at);
+                for l in 0..L {
+                    sum[l] += x[l] * w[l];
+                }
+            }
+        }
+        y[ox * v.c + at..][..L].copy_from_slice(&sum);
+    }
+}
+
+#[inline(always)]
+fn backward_row(v: &Conv, iy: usize, dy: &[f32], w: &[f32], dx: &mut [f32]) {
+    by_channels!(v.c, backward_lanes(v, iy, dy, w, dx));
+}
+
+#[inline(always)]
+fn backward_lanes<const L: usize>(v: &Conv, at: usize, iy: usize, dy: &[f32], w: &[f32], dx: &mut [f32]) {
+    for ix in 0..v.w {
+        let mut sum = [0.0; L];
+        for ky in 0..v.kh {
+            let Some(oy) = source(iy + v.pad_top, ky * v.dh, v.sh, v.oh) else { continue };
+            for kx in 0..v.kw {
+                let Some(ox) = source(ix + v.pad_left, kx * v.dw, v.sw, v.ow) else { continue };
+                let dy: [f32; L] = lanes(dy, (oy * v.ow + ox) * v.c + at);
+                let w: [f32; L] = lanes(w, (ky * v.kw + kx) * v.c + at);
+                for l in 0..L {
+                    sum[l] += dy[l] * w[l];
+                }
+            }
+        }
+        dx[ix * v.c + at..][..L].copy_from_slice(&sum);
+    }
+}
+
+#[inline(always)]
+fn filter_tap(v: &Conv, tap: usize, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+    by_channels!(v.c, filter_lanes(v, tap, x, dy, dw));
+}
+
+#[inline(always)]
+fn filter_lanes<const L: usize>(v: &Conv, at: usize, tap: usize, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+    let (ky, kx) = (tap / v.kw, tap % v.kw);
+    let mut sum = [0.0; L];
+    for image in 0..v.n {
+        for oy in 0..v.oh {
+            let Some(iy) = inside(oy * v.sh + ky * v.dh, v.pad_top, v.h) else { continue };
+            // A sum per row first: long chains of additions lose digits.
+            let mut row = [0.0; L];
+            for ox in 0..v.ow {
+                let Some(ix) = inside(ox * v.sw + kx * v.dw, v.pad_left, v.w) else { continue };
+                let x: [f32; L] = lanes(x, ((image * v.h + iy) * v.w + ix) * v.c + at);
+                let dy: [f32; L] = lanes(dy, ((image * v.oh + oy) * v.ow + ox) * v.c + at);
+                for l in 0..L {
+                    row[l] += x[l] * dy[l];
+                }
+            }
+            for l in 0..L {
+                sum[l] += row[l];
+            }
+        }
+    }
+    dw[at..at + L].copy_from_slice(&sum);
+}

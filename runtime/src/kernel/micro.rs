@@ -1,0 +1,233 @@
+//! Microkernels: the product of a few rows and a few vectors of columns held in registers.
+//!
+//! One body serves every instruction set through [`Vector`]. Each element of c is one chain of multiply-adds over k in
+//! ascending order, whatever the shape of the tile, so that tiling never changes a bit.
+
+use super::Level;
+
+/// A vector register of `f32`.
+///
+/// # Safety
+/// The methods may only be called where the instruction set of the implementation is available, and pointers must be
+/// good for the lanes they name.
+pub(super) trait Vector: Copy {
+    /// Lanes of a register.
+    const LANES: usize;
+    /// Selects the leading lanes.
+    type Mask: Copy;
+    /// Whether a load with a mask costs no more than one without.
+    const FREE_MASKS: bool;
+    /// The mask of the first `lanes` lanes, 1 to `LANES`.
+    unsafe fn mask(lanes: usize) -> Self::Mask;
+    unsafe fn zero() -> Self;
+    unsafe fn splat(value: f32) -> Self;
+    unsafe fn load(from: *const f32) -> Self;
+    unsafe fn store(self, to: *mut f32);
+    /// The lanes of the mask, the others zero; reads nothing else.
+    unsafe fn load_part(from: *const f32, mask: Self::Mask) -> Self;
+    /// Writes the lanes of the mask and nothing else.
+    unsafe fn store_part(self, to: *mut f32, mask: Self::Mask);
+    unsafe fn add(self, other: Self) -> Self;
+    /// `self + a · b`.
+    unsafe fn multiply_add(self, a: Self, b: Self) -> Self;
+}
+
+/// The operands of one tile: `c[i, j] (+)= sum over p of a[i, p] · b[p, j]`.
+#[derive(Copy, Clone)]
+pub(super) struct Tile {
+    /// Terms of the sums per segment.
+    pub k: usize,
+    /// Segments of the sums; b goes on from one to the next.
+    pub segments: usize,
+    /// Elements between the beginnings of two segments of a.
+    pub a_segment: usize,
+    /// Element (0, 0) of a.
+    pub a: *const f32,
+    /// Elements between two rows of a, or between two columns for a kernel that goes by columns; the other is 1.
+    pub a_step: usize,
+    /// Element (0, 0) of b.
+    pub b: *const f32,
+    /// Elements between two rows of b.
+    pub b_step: usize,
+    /// Element (0, 0) of c.
+    pub c: *mut f32,
+    /// Elements between two rows of c.
+    pub c_step: usize,
+    /// Columns in the last vector.
+    pub tail: usize,
+    /// Whether to add to c instead of overwriting it.
+    pub add: bool,
+}
+
+/// A kernel for tiles of one height and width.
+pub(super) type Kernel = unsafe fn(&Tile);
+
+/// A family of microkernels for one instruction set.
+pub(super) struct Micro {
+    /// Most rows of a tile.
+    pub rows: usize,
+    /// Lanes of a vector.
+    pub lanes: usize,
+    /// Most vectors of a tile.
+    pub vectors: usize,
+    /// Kernels that read a by rows, at `(rows - 1) * vectors + (vectors - 1)`.
+    pub by_rows: &'static [Kernel],
+    /// Kernels that read a by columns.
+    pub by_columns: &'static [Kernel],
+    /// `y[p · y_step + j] = x[j · x_step + p]` for `p < k`, `j < columns`.
+    pub transpose:
+        unsafe fn(x: *const f32, x_step: usize, y: *mut f32, y_step: usize, k: usize, columns: usize),
+}
+
+impl Micro {
+    /// Most columns of a tile.
+    pub fn columns(&self) -> usize {
+        self.lanes * self.vectors
+    }
+}
+
+/// Repeats a block for the constants `$i` from 0 to below `$rows`, at most 14: loops this long are not always unrolled,
+/// and the accumulators must stay in registers.
+macro_rules! unrolled {
+    ($rows:ident, $i:ident => $body:block) => {
+        unrolled!(@ $rows $i $body 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
+    };
+    (@ $rows:ident $i:ident $body:block $($n:literal)*) => {
+        $(if $n < $rows {
+            const $i: usize = $n;
+            $body
+        })*
+    };
+}
+
+/// The body of every kernel.
+///
+/// # Safety
+/// The instruction set of `V` is available, and the tile describes memory of the caller: `R` rows and
+/// `(N - 1) · LANES + tail` columns.
+#[inline(always)]
+pub(super) unsafe fn tile<V: Vector, const R: usize, const N: usize, const BY_COLUMNS: bool>(t: &Tile) {
+    // SAFETY: the offsets stay inside the operands the caller vouches for.
+    unsafe {
+        let mask = V::mask(t.tail);
+        let part = t.tail != V::LANES;
+        let acc = if V::FREE_MASKS || part {
+            sums::<V, R, N, BY_COLUMNS, true>(t, mask)
+        } else {
+            sums::<V, R, N, BY_COLUMNS, false>(t, mask)
+        };
+        unrolled!(R, I => {
+            for v in 0..N {
+                let to = t.c.add(I * t.c_step + v * V::LANES);
+                if v + 1 == N && part {
+                    let sum = if t.add { V::load_part(to, mask).add(acc[I][v]) } else { acc[I][v] };
+                    sum.store_part(to, mask);
+                } else {
+                    let sum = if t.add { V::load(to).add(acc[I][v]) } else { acc[I][v] };
+                    sum.store(to);
+                }
+            }
+        });
+    }
+}
+
+/// The sums of a tile; with `PART` the last vector of b is read by the mask.
+///
+/// # Safety
+/// As [`tile`].
+#[inline(always)]
+unsafe fn sums<V: Vector, const R: usize, const N: usize, const BY_COLUMNS: bool, const PART: bool>(
+    t: &Tile,
+    mask: V::Mask,
+) -> [[V; N]; R] {
+    let Tile { k, segments, a_segment, mut a, a_step, mut b, b_step, .. } = *t;
+    // SAFETY: the offsets stay inside the operands the caller vouches for.
+    unsafe {
+        let mut acc = [[V::zero(); N]; R];
+        for _ in 0..segments {
+            // Row i of a by rows is `bases[i / 3] + (i % 3) · a_step`: few enough pointers to stay in registers.
+            let mut bases = [a; 5];
+            if !BY_COLUMNS {
+                for (group, base) in bases.iter_mut().enumerate() {
+                    *base = a.wrapping_add(group * 3 * a_step);
+                }
+            }
+            for _ in 0..k {
+                let mut row = [V::zero(); N];
+                for (v, row) in row.iter_mut().enumerate() {
+                    let from = b.add(v * V::LANES);
+                    *row = if v + 1 == N && PART { V::load_part(from, mask) } else { V::load(from) };
+                }
+                unrolled!(R, I => {
+                    let from = if BY_COLUMNS { bases[0].add(I) } else { bases[I / 3].add(I % 3 * a_step) };
+                    let value = V::splat(*from);
+                    for v in 0..N {
+                        acc[I][v] = acc[I][v].multiply_add(value, row[v]);
+                    }
+                });
+                for base in &mut bases {
+                    *base = base.wrapping_add(if BY_COLUMNS { a_step } else { 1 });
+                }
+                b = b.wrapping_add(b_step);
+            }
+            a = a.wrapping_add(a_segment);
+        }
+        acc
+    }
+}
+
+/// Tables of the instances of `$kernel` for the heights listed and the widths listed.
+macro_rules! kernels {
+    ($kernel:ident, $by_columns:literal, [$($rows:literal)*], $vectors:tt) => {
+        &[$(kernels!(@row $kernel, $by_columns, $rows, $vectors)),*].as_flattened()
+    };
+    (@row $kernel:ident, $by_columns:literal, $rows:literal, [$($vectors:literal)*]) => {
+        [$($kernel::<$rows, $vectors, $by_columns> as Kernel),*]
+    };
+}
+pub(super) use kernels;
+
+/// [`Micro::transpose`] for any instruction set.
+///
+/// # Safety
+/// x is good for `columns` rows of `k` elements at `x_step`, y for `k` rows of `columns` elements at `y_step`.
+#[inline(always)]
+pub(super) unsafe fn transpose(
+    x: *const f32,
+    x_step: usize,
+    y: *mut f32,
+    y_step: usize,
+    k: usize,
+    columns: usize,
+) {
+    for j in 0..columns {
+        for p in 0..k {
+            // SAFETY: inside the two blocks the caller vouches for.
+            unsafe { *y.add(p * y_step + j) = *x.add(j * x_step + p) };
+        }
+    }
+}
+
+/// The families of the level that suit a product of `m` rows and `n` columns; none for [`Level::Portable`].
+pub(super) fn family(level: Level, m: usize, n: usize) -> Option<&'static Micro> {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 if m == 1 && n > super::x86::AVX512.columns() => Some(&super::x86::AVX512_ROW),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 if n <= super::x86::AVX512_NARROW.columns() => Some(&super::x86::AVX512_NARROW),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => Some(&super::x86::AVX512),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 if m == 1 && n > super::x86::AVX2.columns() => Some(&super::x86::AVX2_ROW),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => Some(&super::x86::AVX2),
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon => Some(&super::aarch64::NEON),
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        Level::Simd128 | Level::RelaxedSimd => Some(&super::wasm32::SIMD128),
+        _ => {
+            let _ = (m, n);
+            None
+        }
+    }
+}

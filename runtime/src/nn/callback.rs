@@ -1,0 +1,38 @@
+//! Callbacks of `fit`.
+
+use super::{Logs, Sequential};
+use crate::Result;
+
+/// Whether training goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// It goes on.
+    Continue,
+    /// It ends after this epoch's or batch's callbacks.
+    Stop,
+}
+
+/// Functions that `fit` calls; each does nothing unless overridden. An error ends training with that error.
+#[allow(unused_variables)]
+pub trait Callback {
+    /// Before the first epoch.
+    fn on_train_begin(&mut self, model: &mut Sequential) -> Result<()> {
+        Ok(())
+    }
+    /// Before an epoch, counted from 0.
+    fn on_epoch_begin(&mut self, epoch: usize, model: &mut Sequential) -> Result<Flow> {
+        Ok(Flow::Continue)
+    }
+    /// After batch `step` of `steps`; the logs are means over the epoch so far.
+    fn on_batch_end(&mut self, step: usize, steps: usize, logs: &Logs) -> Result<Flow> {
+        Ok(Flow::Continue)
+    }
+    /// After an epoch.
+    fn on_epoch_end(&mut self, epoch: usize, logs: &Logs, model: &mut Sequential) -> Result<Flow> {
+        Ok(Flow::Continue)
+    }
+    /// After the last epoch.
+    fn on_train_end(&mut self, model: &mut Sequential) -> Result<()> {
+        Ok(())
+    }
+}

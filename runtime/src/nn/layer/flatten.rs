@@ -1,0 +1,42 @@
+use super::{Call, Layer, LayerConfig, Weights, named};
+use crate::{Result, Shape, Var};
+use alloc::string::String;
+use serde::{Deserialize, Serialize};
+
+/// All axes but the batch as one (`keras.layers.Flatten`).
+///
+/// **Shape**: `[batch, ..]` to `[batch, product of ..]`; `[batch]` to `[batch, 1]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Flatten {
+    pub(super) name: String,
+}
+
+impl Flatten {
+    /// A flattening layer.
+    pub fn new() -> Flatten {
+        Flatten::default()
+    }
+
+    /// The layer's name.
+    pub fn named(mut self, name: &str) -> Flatten {
+        self.name = name.into();
+        self
+    }
+}
+
+impl Layer for Flatten {
+    named!("Flatten");
+
+    fn build(&mut self, input: &Shape, _: &mut Weights<'_>) -> Result<Shape> {
+        Shape::new(&[input.numel()])
+    }
+
+    fn call<'b>(&self, _: &mut Call<'b>, x: Var<'b>) -> Result<Var<'b>> {
+        let batch = x.dim(0);
+        Ok(x.reshape(&[batch, x.shape().numel() / batch.max(1)]))
+    }
+
+    fn config(&self) -> Option<LayerConfig> {
+        Some(LayerConfig::Flatten(self.clone()))
+    }
+}

@@ -1,0 +1,100 @@
+//! Runs cases: the kind picks the `run_*` module, every executor must agree with the recording.
+
+use crate::case::{Case, Group};
+use crate::compare::{Difference, Tolerance, compare};
+use crate::executor;
+use crate::program::{Emit, Fault, Program, Results};
+use crate::table::{Outcome, Row, Table};
+use crate::tensors::Array;
+
+/// Runs every case of every group.
+pub fn run(groups: &[Group]) -> Table {
+    let mut table = Table::default();
+    for group in groups {
+        for case in &group.cases {
+            let outcome = run_case(group, case);
+            table.rows.push(Row { group: group.name.clone(), name: case.name.clone(), outcome });
+        }
+    }
+    table
+}
+
+/// Runs one case on every executor.
+pub fn run_case(group: &Group, case: &Case) -> Outcome {
+    match case.kind.as_str() {
+        "op" => crate::run_op::run(group, case),
+        other => Outcome::Unsupported(format!("kind {other}")),
+    }
+}
+
+/// The worst of several differences.
+pub fn worst(differences: impl IntoIterator<Item = Difference>) -> Difference {
+    let mut all = Difference::default();
+    for d in differences {
+        all.largest = all.largest.max(d.largest);
+        if d.of_tolerance > all.of_tolerance {
+            all.of_tolerance = d.of_tolerance;
+            all.fault = d.fault;
+        }
+    }
+    all
+}
+
+/// Outcome of one executor from its differences: `Ok` with the error in units of the tolerance.
+pub fn judge(executor: &str, difference: Difference) -> Result<f64, Outcome> {
+    match difference.fault {
+        None => Ok(difference.of_tolerance),
+        Some(reason) => {
+            Err(Outcome::Failed { executor: executor.into(), largest: Some(difference.largest), reason })
+        }
+    }
+}
+
+/// Outcome of an executor that gave no numbers.
+pub fn fault(executor: &str, fault: Fault) -> Outcome {
+    match fault {
+        Fault::Unsupported(what) => Outcome::Unsupported(what),
+        Fault::Failed(reason) => Outcome::Failed { executor: executor.into(), largest: None, reason },
+    }
+}
+
+/// Runs a case that is a pure function of its inputs and weights: outputs and gradients on every executor.
+pub fn run_function(group: &Group, case: &Case, emit: &Emit) -> Outcome {
+    let program = match Program::of(group, case, emit) {
+        Ok(program) => program,
+        Err(f) => return fault("the case", f),
+    };
+    let mut largest: f64 = 0.0;
+    for executor in executor::all() {
+        let name = executor.to_string();
+        let judged = match executor::run(&program, &executor) {
+            Ok(results) => judge(&name, differences(group, case, &results)),
+            Err(f) => Err(fault(&name, f)),
+        };
+        match judged {
+            Ok(error) => largest = largest.max(error),
+            Err(outcome) => return outcome,
+        }
+    }
+    Outcome::Passed(largest)
+}
+
+/// Compares the outputs and gradients of a case with `results`.
+pub fn differences(group: &Group, case: &Case, results: &Results) -> Difference {
+    let tolerance = Tolerance { rtol: case.rtol, atol: case.atol };
+    let outputs = case.outputs.0.iter().map(|(name, key)| (name.clone(), key));
+    let grads = case.grads.0.iter().map(|(name, key)| (format!("grad/{name}"), key));
+    worst(outputs.chain(grads).map(|(name, key)| against(group, key, &name, results, tolerance)))
+}
+
+/// Compares the result called `name` with the recorded tensor `key`.
+pub fn against(group: &Group, key: &str, name: &str, results: &Results, tolerance: Tolerance) -> Difference {
+    let missing =
+        |what: String| Difference { largest: f64::INFINITY, of_tolerance: f64::INFINITY, fault: Some(what) };
+    let got: Option<&Array> = results.iter().find(|(n, _)| n == name).map(|(_, a)| a);
+    match (got, group.tensor(key)) {
+        (Some(got), Ok(want)) => compare(name, got, want, tolerance),
+        (None, _) => missing(format!("{name} was not computed")),
+        (_, Err(e)) => missing(e),
+    }
+}

@@ -1,0 +1,11 @@
+//! Cases of kind `op`.
+
+use crate::case::{Case, Group};
+use crate::harness::run_function;
+use crate::ops::{self, Args};
+use crate::table::Outcome;
+
+/// Runs an op case on every executor.
+pub fn run(group: &Group, case: &Case) -> Outcome {
+    run_function(group, case, &|_, x| ops::emit(&Args { case, x: &x[..case.inputs.0.len()] }))
+}

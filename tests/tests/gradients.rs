@@ -1,0 +1,215 @@
+//! Every operator's gradient, and the gradient of its gradient, against central differences.
+//!
+//! The derivative along each coordinate is extrapolated from two step widths (Richardson), so that single
+//! precision is enough for the tolerance.
+
+use gradling::op::Builder;
+use gradling::op::Unary;
+use gradling::{Padding, Tensor, Var, Window, autodiff};
+use gradling_tests::executor::{self, Executor};
+use gradling_tests::program::{Input, Program};
+
+type Function = Box<dyn for<'b> Fn(&'b dyn Builder, &[Var<'b>]) -> Var<'b>>;
+
+/// A function and where to test it: the shape and the interval of each operand.
+struct Check {
+    name: String,
+    operands: Vec<(Vec<usize>, (f32, f32))>,
+    function: Function,
+}
+
+fn check(
+    name: impl Into<String>,
+    operands: &[(&[usize], (f32, f32))],
+    function: impl for<'b> Fn(&'b dyn Builder, &[Var<'b>]) -> Var<'b> + 'static,
+) -> Check {
+    let operands = operands.iter().map(|(s, d)| (s.to_vec(), *d)).collect();
+    Check { name: name.into(), operands, function: Box::new(function) }
+}
+
+const WIDE: (f32, f32) = (-2.0, 2.0);
+const POSITIVE: (f32, f32) = (0.5, 2.0);
+
+/// Numbers spread over an interval, all different by a margin, in a scrambled order.
+fn spread(n: usize, (low, high): (f32, f32), salt: usize) -> Vec<f32> {
+    (0..n)
+        .map(|i| {
+            let place = (i * 7 + salt * 3) % n.max(1);
+            let place = if n.is_multiple_of(7) { i } else { place };
+            low + (high - low) * (place as f32 + 0.37) / n as f32
+        })
+        .collect()
+}
+
+fn checks() -> Vec<Check> {
+    let mut all = Vec::new();
+    for &row in Unary::ALL {
+        all.push(check(row.name(), &[(&[6], row.domain())], move |_, x| x[0].unary(row)));
+    }
+    let x23: &[usize] = &[2, 3];
+    all.extend([
+        check("add, broadcast", &[(x23, WIDE), (&[3], WIDE)], |_, x| x[0] + x[1]),
+        check("subtract, broadcast", &[(&[2, 1], WIDE), (&[3], WIDE)], |_, x| x[0] - x[1]),
+        check("multiply", &[(x23, WIDE), (x23, WIDE)], |_, x| x[0] * x[1]),
+        check("multiply by itself", &[(x23, WIDE)], |_, x| x[0] * x[0]),
+        check("divide, broadcast", &[(x23, WIDE), (&[2, 1], POSITIVE)], |_, x| x[0] / x[1]),
+        check("pow", &[(x23, POSITIVE), (x23, WIDE)], |_, x| x[0].pow(x[1])),
+        check("maximum", &[(&[4], WIDE), (&[4], (-1.7, 2.3))], |_, x| x[0].maximum(x[1])),
+        check("minimum", &[(&[4], WIDE), (&[4], (-1.7, 2.3))], |_, x| x[0].minimum(x[1])),
+        check("where", &[(x23, WIDE), (x23, WIDE)], |_, x| {
+            Var::select(x[0].greater(x[0].scalar_like(0.05)), x[0] * x[1], x[1].square())
+        }),
+        check("sum", &[(&[2, 3, 2], WIDE)], |_, x| x[0].square().sum(&[1], false)),
+        check("mean, kept", &[(&[2, 3, 2], WIDE)], |_, x| x[0].square().mean(&[0, 2], true)),
+        check("max", &[(&[3, 4], WIDE)], |_, x| x[0].max(&[1], false)),
+        check("min of all", &[(&[3, 4], WIDE)], |_, x| x[0].min(&[], false)),
+        check("prod", &[(&[2, 4], POSITIVE)], |_, x| x[0].prod(&[1], false)),
+        check("logsumexp", &[(&[2, 4], WIDE)], |_, x| x[0].logsumexp(&[1], true)),
+        check("softmax", &[(&[2, 4], WIDE)], |_, x| x[0].softmax()),
+        check("log_softmax", &[(&[2, 4], WIDE)], |_, x| x[0].log_softmax()),
+        check("reshape, transpose", &[(&[2, 6], WIDE)], |_, x| {
+            x[0].reshape(&[2, 2, 3]).transpose(&[2, 0, 1]).square()
+        }),
+        check("broadcast_to", &[(&[2, 1], WIDE)], |_, x| x[0].broadcast_to(&[3, 2, 4]).square()),
+        check("expand_dims, squeeze", &[(&[3, 1], WIDE)], |_, x| x[0].squeeze(&[1]).expand_dims(0).square()),
+        check("slice", &[(&[3, 4], WIDE)], |_, x| x[0].slice(&[1, 1], &[2, 2]).square()),
+        check("pad", &[(x23, WIDE)], |_, x| x[0].pad(&[(1, 0), (0, 2)], 0.5).square()),
+        check("concat", &[(x23, WIDE), (&[2, 1], WIDE)], |_, x| Var::concat(&[x[0], x[1], x[0]], 1).square()),
+        check("matmul", &[(x23, WIDE), (&[3, 2], WIDE)], |_, x| x[0].matmul(x[1])),
+        check("matmul, left transposed", &[(&[3, 2], WIDE), (&[3, 2], WIDE)], |_, x| {
+            x[0].matmul_t(x[1], true, false)
+        }),
+        check("matmul, right transposed", &[(x23, WIDE), (&[4, 3], WIDE)], |_, x| {
+            x[0].matmul_t(x[1], false, true)
+        }),
+        check("matmul, both transposed", &[(&[3, 2], WIDE), (&[4, 3], WIDE)], |_, x| {
+            x[0].matmul_t(x[1], true, true)
+        }),
+        check("matmul, batched", &[(&[2, 2, 3], WIDE), (&[2, 3, 2], WIDE)], |_, x| x[0].matmul(x[1])),
+        check("conv2d valid", &[(&[1, 4, 4, 2], WIDE), (&[3, 2, 2, 2], WIDE)], |_, x| {
+            x[0].conv2d(x[1], &Window::new([3, 2]))
+        }),
+        check("conv2d same, strided", &[(&[1, 5, 4, 1], WIDE), (&[3, 3, 1, 2], WIDE)], |_, x| {
+            x[0].conv2d(x[1], &Window::new([3, 3]).strides([2, 1]).padding(Padding::Same))
+        }),
+        check("conv2d dilated", &[(&[1, 5, 5, 1], WIDE), (&[2, 2, 1, 2], WIDE)], |_, x| {
+            x[0].conv2d(x[1], &Window::new([2, 2]).dilation([2, 2]))
+        }),
+        check("conv2d in groups", &[(&[1, 3, 3, 4], WIDE), (&[2, 2, 2, 2], WIDE)], |_, x| {
+            x[0].conv2d(x[1], &Window::new([2, 2]).groups(2))
+        }),
+        check("max_pool2d", &[(&[1, 4, 4, 2], WIDE)], |_, x| {
+            x[0].max_pool2d(&Window::new([2, 2]).strides([2, 2])).square()
+        }),
+        check("max_pool2d same, overlapping", &[(&[1, 4, 3, 1], WIDE)], |_, x| {
+            x[0].max_pool2d(&Window::new([3, 3]).strides([2, 2]).padding(Padding::Same)).square()
+        }),
+        check("a dense layer and its loss", &[(&[3, 4], WIDE), (&[4, 2], WIDE), (&[2], WIDE)], |_, x| {
+            let y = x[0].matmul(x[1]) + x[2];
+            y.tanh().log_softmax()
+        }),
+    ]);
+    all
+}
+
+/// The operands of a check as inputs with gradients.
+fn inputs(check: &Check) -> Vec<Input> {
+    check
+        .operands
+        .iter()
+        .enumerate()
+        .map(|(i, (shape, domain))| {
+            let data = spread(shape.iter().product(), *domain, i);
+            let value = Tensor::new(shape, data).expect("operand");
+            Input { name: format!("x{i}"), value, grad: true }
+        })
+        .collect()
+}
+
+/// A fixed weighting of a value's elements, as a sum.
+fn weighted(y: Var, salt: usize) -> Var {
+    let shape = y.shape().to_vec();
+    let weights = spread(y.shape().numel(), (0.5, 1.5), salt);
+    let weights = Tensor::new(&shape, weights).expect("weights");
+    (y * y.constant_like(weights)).sum(&[], false)
+}
+
+/// Compares the gradient of a scalar function with differences; returns what is wrong.
+fn compare(
+    name: &str,
+    inputs: Vec<Input>,
+    function: &dyn for<'b> Fn(&'b dyn Builder, &[Var<'b>]) -> Var<'b>,
+) -> Vec<String> {
+    let value_at = |inputs: Vec<Input>| -> f64 {
+        let results = run(inputs, function, false);
+        f64::from(results[0].1.to_f32()[0])
+    };
+    let gradients = run(inputs.clone(), function, true);
+    let mut faults = Vec::new();
+    for (i, input) in inputs.iter().enumerate() {
+        let data = input.value.as_f32().expect("float operand").to_vec();
+        let got = gradients[1 + i].1.to_f32();
+        for j in 0..data.len() {
+            let difference = |h: f32| {
+                let at = |x: f32| {
+                    let mut moved = inputs.clone();
+                    let mut data = data.clone();
+                    data[j] = x;
+                    moved[i].value = Tensor::new(&input.value.shape().to_vec(), data).expect("operand");
+                    value_at(moved)
+                };
+                let (up, down) = (data[j] + h, data[j] - h);
+                (at(up) - at(down)) / f64::from(up - down)
+            };
+            let want = (4.0 * difference(0.01) - difference(0.02)) / 3.0;
+            let error = (f64::from(got[j]) - want).abs();
+            if error.is_nan() || error > 2e-3 + 2e-3 * want.abs() {
+                faults.push(format!("{name}: d/dx{i}[{j}] is {}, differences say {want}", got[j]));
+            }
+        }
+    }
+    faults
+}
+
+fn run(
+    mut inputs: Vec<Input>,
+    function: &dyn for<'b> Fn(&'b dyn Builder, &[Var<'b>]) -> Var<'b>,
+    grad: bool,
+) -> Vec<(String, gradling_tests::tensors::Array)> {
+    for input in &mut inputs {
+        input.grad = grad;
+    }
+    let cotangents = if grad { vec![("y".to_string(), Tensor::scalar(1.0))] } else { Vec::new() };
+    let program =
+        Program { inputs, outputs: vec!["y".into()], cotangents, emit: &|b, x| Ok(vec![function(b, x)]) };
+    executor::run(&program, &Executor::Tape).unwrap_or_else(|e| panic!("{e:?}"))
+}
+
+#[test]
+fn gradients_equal_differences() {
+    let mut faults = Vec::new();
+    for check in checks() {
+        let function = &check.function;
+        faults.extend(compare(&check.name, inputs(&check), &|b, x| weighted(function(b, x), 1)));
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn gradients_of_gradients_equal_differences() {
+    let mut faults = Vec::new();
+    for check in checks() {
+        let function = &check.function;
+        faults.extend(compare(&check.name, inputs(&check), &|b, x| {
+            let y = weighted(function(b, x), 1);
+            let gradients = autodiff::grad(y, x);
+            gradients
+                .into_iter()
+                .enumerate()
+                .map(|(i, g)| weighted(g, i + 2))
+                .reduce(|a, g| a + g)
+                .unwrap_or(y)
+        }));
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}

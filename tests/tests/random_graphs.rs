@@ -1,0 +1,106 @@
+//! A plan computes what the tape computes, on random graphs with their gradients: fusion, common
+//! subexpressions, memory reuse and in-place writes must not show.
+
+use gradling::{Tensor, Var, Window};
+use gradling_tests::compare::{Tolerance, compare};
+use gradling_tests::executor;
+use gradling_tests::program::{Input, Program};
+use proptest::prelude::*;
+
+/// One operator of a random graph: which, and on which earlier values.
+type Step = (u8, u8, u8);
+
+const ROWS: usize = 3;
+const COLUMNS: usize = 4;
+const KINDS: u8 = 24;
+
+/// Applies step `kind` to `x` and `y`, both of shape [3, 4], with a result of that shape whose size is bounded.
+fn apply<'b>(kind: u8, x: Var<'b>, y: Var<'b>) -> Var<'b> {
+    let whole = [ROWS, COLUMNS];
+    match kind {
+        0 => (x + y) * 0.5,
+        1 => x - y * 0.25,
+        2 => (x * y).tanh(),
+        3 => x / (y.abs() + 1.0),
+        4 => x.maximum(y),
+        5 => x.minimum(y),
+        6 => Var::select(x.less(y), x, -y),
+        7 => x.sigmoid(),
+        8 => x.relu() - 0.125,
+        9 => (x * 0.5).exp() - 1.0,
+        10 => (x.square() + 1.0).log(),
+        11 => (x.abs() + 0.5).sqrt() + x.sin(),
+        12 => x - x.mean(&[0], true),
+        13 => x - x.max(&[1], true),
+        14 => x.sum(&[1], true).tanh() + y,
+        15 => x.softmax() + y,
+        16 => x.log_softmax() * 0.25,
+        17 => x.reshape(&[COLUMNS, ROWS]).transpose(&[1, 0]) + y,
+        18 => (x.matmul_t(y, false, true) * 0.25).tanh().matmul(y).tanh(),
+        19 => x.slice(&[1, 0], &[2, 3]).pad(&[(0, 1), (1, 0)], 0.5),
+        20 => Var::concat(&[x.slice(&[0, 2], &[ROWS, 2]), y.slice(&[0, 0], &[ROWS, 2])], 1),
+        21 => {
+            let image = x.reshape(&[1, ROWS, COLUMNS, 1]);
+            let filter = y.slice(&[0, 0], &[3, 3]).reshape(&[3, 3, 1, 1]);
+            let window = Window::new([3, 3]).padding(gradling::Padding::Same);
+            image.conv2d(filter, &window).reshape(&whole).tanh()
+        }
+        22 => {
+            let window = Window::new([2, 2]).padding(gradling::Padding::Same);
+            x.reshape(&[1, ROWS, COLUMNS, 1]).max_pool2d(&window).reshape(&whole)
+        }
+        _ => x.stop_gradient() + y * 0.5,
+    }
+}
+
+fn emit<'b>(inputs: &[Var<'b>], steps: &[Step]) -> Vec<Var<'b>> {
+    let mut values: Vec<Var<'b>> = inputs.iter().map(|x| x.broadcast_to(&[ROWS, COLUMNS])).collect();
+    for &(kind, i, j) in steps {
+        let (x, y) = (values[i as usize % values.len()], values[j as usize % values.len()]);
+        values.push(apply(kind % KINDS, x, y));
+    }
+    let last = values[values.len() - 1];
+    vec![last, last.sum(&[], false), values[values.len() / 2]]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn plan_equals_tape(
+        steps in proptest::collection::vec((0u8..KINDS, any::<u8>(), any::<u8>()), 1..24),
+        numbers in proptest::collection::vec(-2.0f32..2.0, ROWS * COLUMNS + COLUMNS + ROWS),
+    ) {
+        let cut = ROWS * COLUMNS;
+        let parts: [(&[usize], &[f32]); 3] = [
+            (&[ROWS, COLUMNS], &numbers[..cut]),
+            (&[COLUMNS], &numbers[cut..cut + COLUMNS]),
+            (&[ROWS, 1], &numbers[cut + COLUMNS..]),
+        ];
+        let inputs = parts.iter().enumerate().map(|(i, (shape, data))| Input {
+            name: format!("x{i}"),
+            value: Tensor::new(shape, data.to_vec()).expect("input"),
+            grad: true,
+        });
+        let weights = Tensor::new(&[ROWS, COLUMNS], numbers[..cut].to_vec()).expect("cotangent");
+        let program = Program {
+            inputs: inputs.collect(),
+            outputs: vec!["last".into(), "sum".into(), "middle".into()],
+            cotangents: vec![("last".into(), weights), ("sum".into(), Tensor::scalar(0.5))],
+            emit: &|_, x| Ok(emit(x, &steps)),
+        };
+        let mut wanted: Option<Vec<_>> = None;
+        for executor in executor::all() {
+            let results = executor::run(&program, &executor).map_err(|e| TestCaseError::fail(format!("{executor}: {e:?}")))?;
+            match &wanted {
+                None => wanted = Some(results),
+                Some(wanted) => {
+                    for ((name, got), (_, want)) in results.iter().zip(wanted) {
+                        let difference = compare(name, got, want, Tolerance { rtol: 2e-4, atol: 2e-5 });
+                        prop_assert!(difference.fault.is_none(), "{executor}: {:?}", difference.fault);
+                    }
+                }
+            }
+        }
+    }
+}
