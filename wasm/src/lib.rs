@@ -4,9 +4,11 @@
 //! strings and typed arrays; a failure is a JavaScript `Error` whose `name` is `MisuseError`, `FormatError`,
 //! `UnsupportedError` or `DeviceError`.
 
+mod model;
 mod ops;
 mod tensors;
 
+pub use model::Model;
 pub use tensors::Core;
 
 use gradling::Error;
