@@ -3,6 +3,7 @@
 use crate::op::{Builder, Kind, Node, Op, Random, ValueId, Var};
 use crate::variables::{VariableId, Variables};
 use crate::{DType, Error, Result, Shape, Tensor, misuse};
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -95,6 +96,7 @@ impl Graph {
 #[derive(Default)]
 pub struct Trace {
     graph: RefCell<Graph>,
+    variables: RefCell<BTreeMap<VariableId, ValueId>>,
     error: RefCell<Option<Error>>,
 }
 
@@ -116,8 +118,20 @@ impl Trace {
     }
 
     /// The value of a variable at the start of the step.
+    ///
+    /// The same variable is the same value however often it is asked for, so that its gradient counts every use.
     pub fn variable(&self, id: VariableId) -> Var<'_> {
-        Var::new(self, self.push(Op::Variable(id.0), &[]))
+        Var::new(self, self.variable_value(id, |op| self.push(op, &[])))
+    }
+
+    /// The value of a variable, pushed on first use.
+    pub(crate) fn variable_value(&self, id: VariableId, push: impl FnOnce(Op) -> ValueId) -> ValueId {
+        let known = self.variables.borrow().get(&id).copied();
+        known.unwrap_or_else(|| {
+            let value = push(Op::Variable(id.0));
+            self.variables.borrow_mut().insert(id, value);
+            value
+        })
     }
 
     /// A constant.

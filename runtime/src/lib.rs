@@ -16,6 +16,8 @@ pub mod arena;
 pub mod autodiff;
 #[cfg(feature = "alloc")]
 pub mod compose;
+#[cfg(feature = "std")]
+pub mod data;
 pub mod dtype;
 pub mod error;
 #[cfg(feature = "alloc")]

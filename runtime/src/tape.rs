@@ -65,7 +65,7 @@ impl Tape {
 
     /// The value of a variable.
     pub fn variable(&self, id: VariableId) -> Var<'_> {
-        Var::new(self, self.push(Op::Variable(id.0), &[]))
+        Var::new(self, self.trace.variable_value(id, |op| self.push(op, &[])))
     }
 
     /// The computed value.

@@ -1,0 +1,123 @@
+//! `gradling inspect` and `gradling convert`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::Args;
+use gradling::io::atomic;
+use gradling::nn::Sequential;
+use gradling::plan::{Place, Plan, Slot};
+use gradling::{Result, device_error};
+
+use crate::output::{Failure, check_target, note, say};
+
+/// The command line of `gradling inspect`.
+#[derive(Args)]
+pub struct Inspect {
+    /// A model file made by `gradling train --save`
+    file: PathBuf,
+    /// List the steps of the inference plan
+    #[arg(long)]
+    plan: bool,
+}
+
+/// The command line of `gradling convert`.
+#[derive(Args)]
+pub struct Convert {
+    /// A model file made by `gradling train --save`
+    file: PathBuf,
+    /// The plan file to write
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Samples that the plan takes at once
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    batch_size: u32,
+}
+
+impl Inspect {
+    /// Prints layers, parameters, and the memory and steps of inference of one sample.
+    pub fn run(&self) -> Result<(), Failure> {
+        let model = Sequential::load(&self.file)?;
+        let plan = Plan::from_bytes(&model.export_plan(1)?)?;
+        let size = fs::metadata(&self.file).map_err(|e| device_error!("{}: {e}", self.file.display()))?.len();
+        say(model.summary().trim_end())?;
+        say("")?;
+        say(&format!("file:      {} bytes", grouped(size)))?;
+        say(&format!(
+            "inference: batch 1, {} steps, {} operations",
+            plan.steps().len(),
+            grouped(plan.flops())
+        ))?;
+        say(&format!("arena:     {} bytes", grouped(plan.arena_bytes() as u64)))?;
+        say(&format!("constants: {} bytes", grouped(plan.constant_bytes() as u64)))?;
+        if model.compile_config().is_some() {
+            let train = model.train_plan(32)?;
+            say(&format!(
+                "training:  batch 32, {} steps, {} operations, arena {} bytes",
+                train.steps().len(),
+                grouped(train.flops()),
+                grouped(train.arena_bytes() as u64)
+            ))?;
+        }
+        if self.plan {
+            list(&plan)?;
+        }
+        Ok(())
+    }
+}
+
+impl Convert {
+    /// Writes the inference plan of a model.
+    pub fn run(&self) -> Result<(), Failure> {
+        check_target(&self.output)?;
+        let model = Sequential::load(&self.file)?;
+        let bytes = model.export_plan(self.batch_size as usize)?;
+        atomic::write(&self.output, &bytes)?;
+        note(&format!("wrote {} bytes to {}", bytes.len(), self.output.display()));
+        Ok(())
+    }
+}
+
+/// A line for each step: number, operator, what it reads, what it writes.
+fn list(plan: &Plan) -> Result<(), Failure> {
+    say("")?;
+    for input in plan.inputs() {
+        say(&format!("input  {} {}", input.name, place(&input.slot)))?;
+    }
+    for (number, step) in plan.steps().iter().enumerate() {
+        let all = |slots: &[Slot]| slots.iter().map(place).collect::<Vec<_>>().join(", ");
+        let mut line =
+            format!("{number:>5}  {}: {} -> {}", step.op.name(), all(&step.reads), all(&step.writes));
+        if let Some(workspace) = &step.workspace {
+            line += &format!(" (workspace {})", place(workspace));
+        }
+        say(&line)?;
+    }
+    for output in plan.outputs() {
+        say(&format!("output {} {}", output.name, place(&output.slot)))?;
+    }
+    Ok(())
+}
+
+/// `f32[1, 10] @arena+128`
+fn place(slot: &Slot) -> String {
+    let memory = match slot.place {
+        Place::Arena => "arena",
+        Place::Variables => "variables",
+        Place::Constants => "constants",
+    };
+    format!("{}{} @{memory}+{}", slot.dtype, slot.shape, slot.offset)
+}
+
+/// Digits in groups of three.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
