@@ -327,9 +327,12 @@ impl Model {
         self.batch.clone()
     }
 
-    /// Loss and metrics over the epoch so far, or of the whole epoch and its validation once it ended.
-    pub fn epoch_logs(&self) -> Js<Vec<f32>> {
+    /// Loss and metrics over the epoch so far, or those of the epoch that ended last and of its validation.
+    pub fn epoch_logs(&self, ended: bool) -> Js<Vec<f32>> {
         let Some(run) = &self.run else { return Ok(Vec::new()) };
+        if ended {
+            return Ok(run.logs().iter().map(|(_, v)| v).collect());
+        }
         let logs = run.running_logs(&self.model).map_err(js_error)?;
         Ok(logs.iter().map(|(_, v)| v).collect())
     }

@@ -137,6 +137,11 @@ impl Core {
         self.tensors.borrow().get(id).map(|t| t.shape().dims().to_vec()).map_err(js_error)
     }
 
+    /// The number of elements; 0 for a tensor that is disposed.
+    pub fn elements(&self, id: u32) -> usize {
+        self.tensors.borrow().get(id).map_or(0, Tensor::numel)
+    }
+
     /// The element type's number.
     pub fn dtype(&self, id: u32) -> Js<u32> {
         let dtype = self.tensors.borrow().get(id).map(Tensor::dtype).map_err(js_error)?;

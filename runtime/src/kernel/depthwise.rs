@@ -1,5 +1,6 @@
 //! Depthwise convolution: one filter per channel, vectorised over channels.
 
+use super::blocked::copy;
 use super::vector::{by_channels, lanes, leveled};
 use super::{Conv, Cpu, Level, Shared, generic, product};
 
@@ -84,21 +85,29 @@ fn forward_row(v: &Conv, oy: usize, x: &[f32], w: &[f32], y: &mut [f32]) {
 }
 
 #[inline(always)]
-fn forward_lanes<const L: usize>(v: &Conv, at: usize, oy: usize, x: &[f32], w: &[f32], y: &mut [f32]) {
+fn forward_lanes<const L: usize>(
+    v: &Conv,
+    at: usize,
+    valid: usize,
+    oy: usize,
+    x: &[f32],
+    w: &[f32],
+    y: &mut [f32],
+) {
     for ox in 0..v.ow {
         let mut sum = [0.0; L];
         for ky in 0..v.kh {
             let Some(iy) = inside(oy * v.sh + ky * v.dh, v.pad_top, v.h) else { continue };
             for kx in 0..v.kw {
                 let Some(ix) = inside(ox * v.sw + kx * v.dw, v.pad_left, v.w) else { continue };
-                let x: [f32; L] = lanes(x, (iy * v.w + ix) * v.c + at);
-                let w: [f32; L] = lanes(w, (ky * v.kw + kx) * v.c + at);
+                let x: [f32; L] = lanes(x, (iy * v.w + ix) * v.c + at, valid);
+                let w: [f32; L] = lanes(w, (ky * v.kw + kx) * v.c + at, valid);
                 for l in 0..L {
                     sum[l] += x[l] * w[l];
                 }
             }
         }
-        y[ox * v.c + at..][..L].copy_from_slice(&sum);
+        copy(&sum[..valid], &mut y[ox * v.c + at..][..valid]);
     }
 }
 
@@ -108,21 +117,29 @@ fn backward_row(v: &Conv, iy: usize, dy: &[f32], w: &[f32], dx: &mut [f32]) {
 }
 
 #[inline(always)]
-fn backward_lanes<const L: usize>(v: &Conv, at: usize, iy: usize, dy: &[f32], w: &[f32], dx: &mut [f32]) {
+fn backward_lanes<const L: usize>(
+    v: &Conv,
+    at: usize,
+    valid: usize,
+    iy: usize,
+    dy: &[f32],
+    w: &[f32],
+    dx: &mut [f32],
+) {
     for ix in 0..v.w {
         let mut sum = [0.0; L];
         for ky in 0..v.kh {
             let Some(oy) = source(iy + v.pad_top, ky * v.dh, v.sh, v.oh) else { continue };
             for kx in 0..v.kw {
                 let Some(ox) = source(ix + v.pad_left, kx * v.dw, v.sw, v.ow) else { continue };
-                let dy: [f32; L] = lanes(dy, (oy * v.ow + ox) * v.c + at);
-                let w: [f32; L] = lanes(w, (ky * v.kw + kx) * v.c + at);
+                let dy: [f32; L] = lanes(dy, (oy * v.ow + ox) * v.c + at, valid);
+                let w: [f32; L] = lanes(w, (ky * v.kw + kx) * v.c + at, valid);
                 for l in 0..L {
                     sum[l] += dy[l] * w[l];
                 }
             }
         }
-        dx[ix * v.c + at..][..L].copy_from_slice(&sum);
+        copy(&sum[..valid], &mut dx[ix * v.c + at..][..valid]);
     }
 }
 
@@ -132,7 +149,15 @@ fn filter_tap(v: &Conv, tap: usize, x: &[f32], dy: &[f32], dw: &mut [f32]) {
 }
 
 #[inline(always)]
-fn filter_lanes<const L: usize>(v: &Conv, at: usize, tap: usize, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+fn filter_lanes<const L: usize>(
+    v: &Conv,
+    at: usize,
+    valid: usize,
+    tap: usize,
+    x: &[f32],
+    dy: &[f32],
+    dw: &mut [f32],
+) {
     let (ky, kx) = (tap / v.kw, tap % v.kw);
     let mut sum = [0.0; L];
     for image in 0..v.n {
@@ -142,8 +167,8 @@ fn filter_lanes<const L: usize>(v: &Conv, at: usize, tap: usize, x: &[f32], dy: 
             let mut row = [0.0; L];
             for ox in 0..v.ow {
                 let Some(ix) = inside(ox * v.sw + kx * v.dw, v.pad_left, v.w) else { continue };
-                let x: [f32; L] = lanes(x, ((image * v.h + iy) * v.w + ix) * v.c + at);
-                let dy: [f32; L] = lanes(dy, ((image * v.oh + oy) * v.ow + ox) * v.c + at);
+                let x: [f32; L] = lanes(x, ((image * v.h + iy) * v.w + ix) * v.c + at, valid);
+                let dy: [f32; L] = lanes(dy, ((image * v.oh + oy) * v.ow + ox) * v.c + at, valid);
                 for l in 0..L {
                     row[l] += x[l] * dy[l];
                 }
@@ -153,5 +178,5 @@ fn filter_lanes<const L: usize>(v: &Conv, at: usize, tap: usize, x: &[f32], dy: 
             }
         }
     }
-    dw[at..at + L].copy_from_slice(&sum);
+    copy(&sum[..valid], &mut dw[at..at + valid]);
 }

@@ -2,6 +2,15 @@
 //!
 //! One body serves every instruction set through [`Vector`]. Each element of c is one chain of multiply-adds over k in
 //! ascending order, whatever the shape of the tile, so that tiling never changes a bit.
+// Targets without vectors have no family, so nothing here is reached.
+#![cfg_attr(
+    not(any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        all(target_arch = "wasm32", target_feature = "simd128")
+    )),
+    allow(dead_code, unused_macros, unused_imports)
+)]
 
 use super::Level;
 
@@ -224,7 +233,9 @@ pub(super) fn family(level: Level, m: usize, n: usize) -> Option<&'static Micro>
         #[cfg(target_arch = "aarch64")]
         Level::Neon => Some(&super::aarch64::NEON),
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-        Level::Simd128 | Level::RelaxedSimd => Some(&super::wasm32::SIMD128),
+        Level::Simd128 => Some(&super::wasm32::SIMD128),
+        #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+        Level::RelaxedSimd => Some(&super::wasm32::RELAXED),
         _ => {
             let _ = (m, n);
             None

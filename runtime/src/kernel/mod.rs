@@ -5,6 +5,8 @@
 //! result. The loops of [`generic`] are the reference of every other level.
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 mod blocked;
 pub mod conv;
 mod depthwise;
@@ -20,6 +22,8 @@ pub mod threads;
 pub mod tile;
 pub mod vector;
 pub mod view;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm32;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

@@ -1,6 +1,7 @@
 //! Pooling over NHWC images, vectorised over channels.
 
-use super::vector::{by_channels, lanes, leveled};
+use super::blocked::copy;
+use super::vector::{add_lanes, by_channels, lanes, leveled};
 use super::{Cpu, Level, Shared, generic, product};
 
 /// A pooling window over images x of `[n, h, w, c]` that yields y of `[n, oh, ow, c]`.
@@ -142,7 +143,7 @@ fn max_image(v: &Pool2d, x: &[f32], y: &mut [f32]) {
 }
 
 #[inline(always)]
-fn max_lanes<const L: usize>(v: &Pool2d, at: usize, x: &[f32], y: &mut [f32]) {
+fn max_lanes<const L: usize>(v: &Pool2d, at: usize, valid: usize, x: &[f32], y: &mut [f32]) {
     for oy in 0..v.oh {
         let (top, bottom) = v.rows(oy);
         for ox in 0..v.ow {
@@ -151,13 +152,13 @@ fn max_lanes<const L: usize>(v: &Pool2d, at: usize, x: &[f32], y: &mut [f32]) {
             let mut best = [if empty { f32::NEG_INFINITY } else { f32::NAN }; L];
             for iy in top..bottom {
                 for ix in left..right {
-                    let cell: [f32; L] = lanes(x, (iy * v.w + ix) * v.c + at);
+                    let cell: [f32; L] = lanes(x, (iy * v.w + ix) * v.c + at, valid);
                     for l in 0..L {
                         best[l] = if cell[l] > best[l] || best[l].is_nan() { cell[l] } else { best[l] };
                     }
                 }
             }
-            y[(oy * v.ow + ox) * v.c + at..][..L].copy_from_slice(&best);
+            copy(&best[..valid], &mut y[(oy * v.ow + ox) * v.c + at..][..valid]);
         }
     }
 }
@@ -169,7 +170,14 @@ fn max_grad_image(v: &Pool2d, x: &[f32], dy: &[f32], dx: &mut [f32]) {
 }
 
 #[inline(always)]
-fn max_grad_lanes<const L: usize>(v: &Pool2d, at: usize, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+fn max_grad_lanes<const L: usize>(
+    v: &Pool2d,
+    at: usize,
+    valid: usize,
+    x: &[f32],
+    dy: &[f32],
+    dx: &mut [f32],
+) {
     for oy in 0..v.oh {
         let (top, bottom) = v.rows(oy);
         for ox in 0..v.ow {
@@ -178,12 +186,12 @@ fn max_grad_lanes<const L: usize>(v: &Pool2d, at: usize, x: &[f32], dy: &[f32], 
                 continue;
             }
             // The first cell of a window of NaN keeps the gradient: only a number takes its place.
-            let mut best: [f32; L] = lanes(x, (top * v.w + left) * v.c + at);
+            let mut best: [f32; L] = lanes(x, (top * v.w + left) * v.c + at, valid);
             let mut winner = [0u32; L];
             let mut number = 0;
             for iy in top..bottom {
                 for ix in left..right {
-                    let cell: [f32; L] = lanes(x, (iy * v.w + ix) * v.c + at);
+                    let cell: [f32; L] = lanes(x, (iy * v.w + ix) * v.c + at, valid);
                     for l in 0..L {
                         let wins = (cell[l] > best[l]) | (best[l].is_nan() & !cell[l].is_nan());
                         best[l] = if wins { cell[l] } else { best[l] };
@@ -192,14 +200,18 @@ fn max_grad_lanes<const L: usize>(v: &Pool2d, at: usize, x: &[f32], dy: &[f32], 
                     number += 1;
                 }
             }
-            let dy: [f32; L] = lanes(dy, (oy * v.ow + ox) * v.c + at);
+            let mut dy: [f32; L] = lanes(dy, (oy * v.ow + ox) * v.c + at, valid);
+            for (l, dy) in dy.iter_mut().enumerate() {
+                *dy = if l < valid { *dy } else { 0.0 };
+            }
             number = 0;
             for iy in top..bottom {
                 for ix in left..right {
-                    let dx = &mut dx[(iy * v.w + ix) * v.c + at..][..L];
+                    let mut share = dy;
                     for l in 0..L {
-                        dx[l] += if winner[l] == number { dy[l] } else { 0.0 };
+                        share[l] = if winner[l] == number { dy[l] } else { 0.0 };
                     }
+                    add_lanes(share, dx, (iy * v.w + ix) * v.c + at, valid);
                     number += 1;
                 }
             }
@@ -213,7 +225,7 @@ fn average_image(v: &Pool2d, x: &[f32], y: &mut [f32]) {
 }
 
 #[inline(always)]
-fn average_lanes<const L: usize>(v: &Pool2d, at: usize, x: &[f32], y: &mut [f32]) {
+fn average_lanes<const L: usize>(v: &Pool2d, at: usize, valid: usize, x: &[f32], y: &mut [f32]) {
     for oy in 0..v.oh {
         let (top, bottom) = v.rows(oy);
         for ox in 0..v.ow {
@@ -221,17 +233,15 @@ fn average_lanes<const L: usize>(v: &Pool2d, at: usize, x: &[f32], y: &mut [f32]
             let mut sum = [0.0; L];
             for iy in top..bottom {
                 for ix in left..right {
-                    let cell: [f32; L] = lanes(x, (iy * v.w + ix) * v.c + at);
+                    let cell: [f32; L] = lanes(x, (iy * v.w + ix) * v.c + at, valid);
                     for l in 0..L {
                         sum[l] += cell[l];
                     }
                 }
             }
             let cells = bottom.saturating_sub(top) * right.saturating_sub(left);
-            let y = &mut y[(oy * v.ow + ox) * v.c + at..][..L];
-            for l in 0..L {
-                y[l] = if cells == 0 { 0.0 } else { sum[l] / cells as f32 };
-            }
+            let mean = sum.map(|sum| if cells == 0 { 0.0 } else { sum / cells as f32 });
+            copy(&mean[..valid], &mut y[(oy * v.ow + ox) * v.c + at..][..valid]);
         }
     }
 }
@@ -243,19 +253,19 @@ fn average_grad_image(v: &Pool2d, dy: &[f32], dx: &mut [f32]) {
 }
 
 #[inline(always)]
-fn average_grad_lanes<const L: usize>(v: &Pool2d, at: usize, dy: &[f32], dx: &mut [f32]) {
+fn average_grad_lanes<const L: usize>(v: &Pool2d, at: usize, valid: usize, dy: &[f32], dx: &mut [f32]) {
     for oy in 0..v.oh {
         let (top, bottom) = v.rows(oy);
         for ox in 0..v.ow {
             let (left, right) = v.columns(ox);
             let cells = bottom.saturating_sub(top) * right.saturating_sub(left);
-            let share = lanes::<L>(dy, (oy * v.ow + ox) * v.c + at).map(|dy| dy / cells as f32);
+            let mut share: [f32; L] = lanes(dy, (oy * v.ow + ox) * v.c + at, valid);
+            for (l, share) in share.iter_mut().enumerate() {
+                *share = if l < valid { *share / cells as f32 } else { 0.0 };
+            }
             for iy in top..bottom {
                 for ix in left..right {
-                    let dx = &mut dx[(iy * v.w + ix) * v.c + at..][..L];
-                    for l in 0..L {
-                        dx[l] += share[l];
-                    }
+                    add_lanes(share, dx, (iy * v.w + ix) * v.c + at, valid);
                 }
             }
         }

@@ -25,30 +25,53 @@ macro_rules! leveled {
 }
 pub(crate) use leveled;
 
-/// Calls `$f::<L>` for runs of L channels that cover `$c` channels, L the largest power of two up to 16 that fits.
+/// Calls `$f::<L>($v, at, valid, ..)` for runs of `valid <= L` channels from `at` on that cover `$c` channels.
 macro_rules! by_channels {
     ($c:expr, $f:ident($v:expr, $($arg:expr),*)) => {{
         let mut at = 0;
         while at < $c {
-            at += match $c - at {
-                16.. => { $f::<16>($v, at, $($arg),*); 16 }
-                8.. => { $f::<8>($v, at, $($arg),*); 8 }
-                4.. => { $f::<4>($v, at, $($arg),*); 4 }
-                2.. => { $f::<2>($v, at, $($arg),*); 2 }
-                _ => { $f::<1>($v, at, $($arg),*); 1 }
-            };
+            let valid = ($c - at).min(16);
+            match valid {
+                9.. => $f::<16>($v, at, valid, $($arg),*),
+                5.. => $f::<8>($v, at, valid, $($arg),*),
+                3.. => $f::<4>($v, at, valid, $($arg),*),
+                2 => $f::<2>($v, at, valid, $($arg),*),
+                _ => $f::<1>($v, at, valid, $($arg),*),
+            }
+            at += valid;
         }
     }};
 }
-
 pub(crate) use by_channels;
 
-/// `L` elements from `at`.
+/// `L` elements from `at`, of which the first `valid` matter: the others are what follows in x, or zero at its end.
 #[inline(always)]
-pub(crate) fn lanes<const L: usize>(x: &[f32], at: usize) -> [f32; L] {
+pub(crate) fn lanes<const L: usize>(x: &[f32], at: usize, valid: usize) -> [f32; L] {
     let mut out = [0.0; L];
-    out.copy_from_slice(&x[at..at + L]);
+    if at + L <= x.len() {
+        out.copy_from_slice(&x[at..at + L]);
+    } else {
+        for (out, x) in out.iter_mut().zip(&x[at..at + valid]) {
+            *out = *x;
+        }
+    }
     out
+}
+
+/// Adds the first `valid` lanes to y from `at` on; the others must be zero.
+#[inline(always)]
+pub(crate) fn add_lanes<const L: usize>(lanes: [f32; L], y: &mut [f32], at: usize, valid: usize) {
+    let reach = if at + L <= y.len() { L } else { valid };
+    if reach == L {
+        let y = &mut y[at..at + L];
+        for l in 0..L {
+            y[l] += lanes[l];
+        }
+    } else {
+        for (y, lane) in y[at..at + valid].iter_mut().zip(lanes) {
+            *y += lane;
+        }
+    }
 }
 
 /// The floating-point control bits of this thread, without the sticky status bits; 0 where there are none.

@@ -9,7 +9,7 @@ struct F32x8(__m256);
 
 impl Vector for F32x8 {
     const LANES: usize = 8;
-    const FREE_MASKS: bool = true;
+    const FREE_MASKS: bool = false;
     type Mask = __m256i;
     #[inline(always)]
     unsafe fn mask(lanes: usize) -> __m256i {

@@ -1,0 +1,137 @@
+//! Microkernels for WebAssembly with 128-bit vectors, with and without fused multiply-add.
+
+use super::micro::{Kernel, Micro, Tile, Vector, kernels, tile};
+use core::arch::wasm32::*;
+
+/// Four lanes; `FUSED` multiplies and adds with one rounding.
+#[derive(Copy, Clone)]
+struct F32x4<const FUSED: bool>(v128);
+
+impl<const FUSED: bool> Vector for F32x4<FUSED> {
+    const LANES: usize = 4;
+    const FREE_MASKS: bool = false;
+    type Mask = usize;
+    #[inline(always)]
+    unsafe fn mask(lanes: usize) -> usize {
+        lanes
+    }
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        F32x4(f32x4_splat(0.0))
+    }
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        F32x4(f32x4_splat(value))
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the trait's contract.
+        unsafe { F32x4(v128_load(from.cast())) }
+    }
+    #[inline(always)]
+    unsafe fn load_part(from: *const f32, lanes: usize) -> Self {
+        // SAFETY: the trait's contract; each arm reads as many lanes as it names.
+        unsafe {
+            F32x4(match lanes {
+                1 => v128_load32_zero(from.cast()),
+                2 => v128_load64_zero(from.cast()),
+                3 => v128_load32_lane::<2>(v128_load64_zero(from.cast()), from.add(2).cast()),
+                _ => v128_load(from.cast()),
+            })
+        }
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the trait's contract.
+        unsafe { v128_store(to.cast(), self.0) }
+    }
+    #[inline(always)]
+    unsafe fn store_part(self, to: *mut f32, lanes: usize) {
+        // SAFETY: the trait's contract; each arm writes as many lanes as it names.
+        unsafe {
+            match lanes {
+                1 => v128_store32_lane::<0>(self.0, to.cast()),
+                2 => v128_store64_lane::<0>(self.0, to.cast()),
+                3 => {
+                    v128_store64_lane::<0>(self.0, to.cast());
+                    v128_store32_lane::<2>(self.0, to.add(2).cast());
+                }
+                _ => v128_store(to.cast(), self.0),
+            }
+        }
+    }
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        F32x4(f32x4_add(self.0, other.0))
+    }
+    #[inline(always)]
+    unsafe fn multiply_add(self, a: Self, b: Self) -> Self {
+        #[cfg(target_feature = "relaxed-simd")]
+        if FUSED {
+            return F32x4(f32x4_relaxed_madd(a.0, b.0, self.0));
+        }
+        F32x4(f32x4_add(self.0, f32x4_mul(a.0, b.0)))
+    }
+}
+
+/// # Safety
+/// See [`tile`].
+unsafe fn simd128<const R: usize, const N: usize, const BY_COLUMNS: bool>(t: &Tile) {
+    // SAFETY: the caller's.
+    unsafe { tile::<F32x4<false>, R, N, BY_COLUMNS>(t) }
+}
+
+/// # Safety
+/// See [`tile`].
+#[cfg(target_feature = "relaxed-simd")]
+unsafe fn relaxed<const R: usize, const N: usize, const BY_COLUMNS: bool>(t: &Tile) {
+    // SAFETY: the caller's.
+    unsafe { tile::<F32x4<true>, R, N, BY_COLUMNS>(t) }
+}
+
+/// 6 × 8.
+pub(super) static SIMD128: Micro = Micro {
+    rows: 6,
+    lanes: 4,
+    vectors: 2,
+    by_rows: kernels!(simd128, false, [1 2 3 4 5 6], [1 2]),
+    by_columns: kernels!(simd128, true, [1 2 3 4 5 6], [1 2]),
+    transpose,
+};
+
+/// 6 × 8 with fused multiply-add.
+#[cfg(target_feature = "relaxed-simd")]
+pub(super) static RELAXED: Micro = Micro {
+    by_rows: kernels!(relaxed, false, [1 2 3 4 5 6], [1 2]),
+    by_columns: kernels!(relaxed, true, [1 2 3 4 5 6], [1 2]),
+    ..SIMD128
+};
+
+/// [`Micro::transpose`] in blocks of 4 × 4.
+///
+/// # Safety
+/// x is good for `columns` rows of `k` elements at `x_step`, y for `k` rows of `columns` elements at `y_step`.
+unsafe fn transpose(x: *const f32, x_step: usize, y: *mut f32, y_step: usize, k: usize, columns: usize) {
+    let (whole_k, whole_columns) = (k / 4 * 4, columns / 4 * 4);
+    // SAFETY: inside the two blocks the caller vouches for.
+    unsafe {
+        for j in (0..whole_columns).step_by(4) {
+            for p in (0..whole_k).step_by(4) {
+                let row: [v128; 4] = core::array::from_fn(|i| v128_load(x.add((j + i) * x_step + p).cast()));
+                let low = i32x4_shuffle::<0, 4, 1, 5>(row[0], row[1]);
+                let high = i32x4_shuffle::<2, 6, 3, 7>(row[0], row[1]);
+                let low2 = i32x4_shuffle::<0, 4, 1, 5>(row[2], row[3]);
+                let high2 = i32x4_shuffle::<2, 6, 3, 7>(row[2], row[3]);
+                let to = y.add(p * y_step + j);
+                v128_store(to.cast(), i64x2_shuffle::<0, 2>(low, low2));
+                v128_store(to.add(y_step).cast(), i64x2_shuffle::<1, 3>(low, low2));
+                v128_store(to.add(2 * y_step).cast(), i64x2_shuffle::<0, 2>(high, high2));
+                v128_store(to.add(3 * y_step).cast(), i64x2_shuffle::<1, 3>(high, high2));
+            }
+            let (x, y) = (x.add(j * x_step + whole_k), y.add(whole_k * y_step + j));
+            super::micro::transpose(x, x_step, y, y_step, k - whole_k, 4);
+        }
+        let (x, y) = (x.add(whole_columns * x_step), y.add(whole_columns));
+        super::micro::transpose(x, x_step, y, y_step, k, columns - whole_columns);
+    }
+}
