@@ -316,6 +316,11 @@ impl Model {
         Ok(())
     }
 
+    /// How many samples the run trains on.
+    pub fn train_samples(&self) -> usize {
+        self.samples
+    }
+
     /// Trains or validates on the next batch; gives what it did: 0 a train step, 1 a batch of validation, 2 the
     /// end of an epoch, 3 nothing, since all is done.
     pub fn step(&mut self) -> Js<u32> {

@@ -55,15 +55,19 @@ export function ready(): Promise<void> {
 /** Whether this is Node or something that answers as Node does. */
 export const inNode = typeof process !== 'undefined' && process.versions?.node !== undefined;
 
+/** The core's file beside this one: its address, in Node its bytes. */
+async function beside(): Promise<InitInput> {
+  const url = new URL('./core/gradling_wasm_bg.wasm', import.meta.url);
+  if (!inNode || url.protocol !== 'file:') return url;
+  // The name is kept from bundlers, which would look for a browser's module of that name.
+  const name = 'node:fs/promises';
+  const { readFile } = (await import(/* @vite-ignore */ name)) as typeof import('node:fs/promises');
+  return readFile(url);
+}
+
 async function start(): Promise<void> {
-  let from = await source;
-  if (from === undefined && inNode) {
-    // The name is kept from bundlers, which would look for a browser's module of that name.
-    const name = 'node:fs/promises';
-    const { readFile } = (await import(/* @vite-ignore */ name)) as typeof import('node:fs/promises');
-    from = await readFile(new URL('./core/gradling_wasm_bg.wasm', import.meta.url));
-  }
-  const { memory } = await (from === undefined ? init() : init({ module_or_path: from }));
+  const from = (await source) ?? (await beside());
+  const { memory } = await init({ module_or_path: from });
   memoryBytes = () => memory.buffer.byteLength;
   running = new Core();
 }

@@ -1,6 +1,6 @@
 // Tensors: handles of arrays in WebAssembly's memory, their making and their end.
 
-import { core, misuse, ready, unsupported, wasmBytes } from './core.js';
+import { core, misuse, unsupported, wasmBytes } from './core.js';
 import * as ops from './ops.js';
 
 /** The type of elements. `uint8` is Gradling's own: images and labels in a quarter of the memory. */
@@ -750,10 +750,4 @@ export interface MemoryInfo {
 export function memory(): MemoryInfo {
   const numTensors = core().count();
   return { numTensors, numDataBuffers: numTensors, numBytes: core().size(), numBytesInWasm: wasmBytes(), unreliable: false };
-}
-
-/** A tensor from elsewhere, once the core is loaded. */
-export async function whenReady<T>(make: () => T): Promise<T> {
-  await ready();
-  return make();
 }
