@@ -1,4 +1,5 @@
 //! Convolution and its gradients at each level of this machine.
+#![allow(missing_docs, reason = "the macro's function takes no comment")]
 
 use std::hint::black_box;
 

@@ -1,4 +1,5 @@
 //! The matrix product at each level of this machine.
+#![allow(missing_docs, reason = "the macro's function takes no comment")]
 
 use std::hint::black_box;
 

@@ -1,4 +1,5 @@
 //! Elementwise work: an Adam update as one fused region and op by op, at each level of this machine.
+#![allow(missing_docs, reason = "the macro's function takes no comment")]
 
 use std::hint::black_box;
 

@@ -9,7 +9,7 @@ use clap::Parser;
 
 use gradling_benches::measure::{self, Effort, System};
 use gradling_benches::workload::{self, Input};
-use gradling_benches::{peer, report};
+use gradling_benches::{ours, peer, report};
 
 /// Time train steps and kernels.
 #[derive(Debug, Parser)]
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
 
 fn bench(args: &Args) -> Result<(), String> {
     let effort = Effort { repetitions: args.repetitions.max(5), seconds: args.seconds };
-    let mut systems: Vec<Box<dyn System>> = Vec::new();
+    let mut systems: Vec<Box<dyn System>> = vec![Box::new(ours::Gradling::default())];
     if args.peers {
         systems.push(Box::new(peer::Torch::new()?));
     }

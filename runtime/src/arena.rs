@@ -8,6 +8,17 @@ use crate::{DType, Element, Result, Shape, misuse};
 use core::marker::PhantomData;
 use heapless::Vec as Fixed;
 
+/// A value at a 64-byte boundary: plan files in flash and static arenas.
+///
+/// ```
+/// use gradling::arena::Aligned;
+/// static PLAN: &Aligned<[u8]> = &Aligned(*b"include_bytes!(..)");
+/// assert!((PLAN.0.as_ptr() as usize).is_multiple_of(64));
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub struct Aligned<T: ?Sized>(pub T);
+
 /// The memory of one run: three byte ranges, each 64-byte aligned on hosts and at least 4-byte aligned on
 /// microcontrollers.
 pub struct Memory<'a> {
@@ -135,9 +146,7 @@ mod heap {
     use crate::{DType, Data, Element, Result, Shape, Tensor, misuse};
     use alloc::vec::Vec;
 
-    #[derive(Clone, Copy, Debug)]
-    #[repr(C, align(64))]
-    struct Line([u8; 64]);
+    type Line = super::Aligned<[u8; 64]>;
 
     /// Growable zeroed bytes that start at a 64-byte boundary.
     #[derive(Clone, Debug, Default)]
@@ -155,7 +164,7 @@ mod heap {
     impl Buffer {
         /// `len` zero bytes.
         pub fn new(len: usize) -> Buffer {
-            Buffer { lines: alloc::vec![Line([0; 64]); len.div_ceil(64)], len }
+            Buffer { lines: alloc::vec![super::Aligned([0; 64]); len.div_ceil(64)], len }
         }
 
         /// The bytes, copied to an aligned place.
@@ -178,7 +187,7 @@ mod heap {
         /// Appends zeros up to `len` bytes.
         pub fn grow(&mut self, len: usize) {
             if len > self.len {
-                self.lines.resize(len.div_ceil(64), Line([0; 64]));
+                self.lines.resize(len.div_ceil(64), super::Aligned([0; 64]));
                 self.len = len;
             }
         }

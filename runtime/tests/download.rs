@@ -11,7 +11,7 @@ use flate2::{Compression, write::GzEncoder};
 use gradling::data::download::Download;
 use gradling::data::mnist::MnistFile;
 
-/// `printf 'seven bytes and more' | sha256sum`
+/// A file whose checksum is `printf 'seven bytes and more' | sha256sum`.
 const FILE: MnistFile = MnistFile {
     name: "numbers",
     bytes: 20,

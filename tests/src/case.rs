@@ -168,6 +168,8 @@ pub struct Group {
     pub cases: Vec<Case>,
     /// The tensors.
     pub tensors: Tensors,
+    /// The folder it was read from.
+    pub folder: PathBuf,
 }
 
 impl Group {
@@ -184,7 +186,8 @@ impl Group {
         let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         let name = if file.group.is_empty() { stem } else { file.group };
         let tensors = Tensors::read(&path.with_extension("safetensors"))?;
-        let group = Group { name, cases: file.cases, tensors };
+        let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        let group = Group { name, cases: file.cases, tensors, folder };
         for case in &group.cases {
             for keys in [&case.inputs, &case.outputs, &case.cotangents, &case.grads] {
                 for (_, key) in &keys.0 {

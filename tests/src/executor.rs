@@ -1,14 +1,14 @@
-//! The ways to run a program: eagerly on a tape and as a plan, at every instruction-set level, with and
-//! without the rewrite passes, on several threads, and read back from its serialised form.
+//! The ways to run a graph: eagerly on a tape and as a plan, at every instruction-set level, with and
+//! without the rewrite passes, on several threads, and read back from its file.
 
 use std::fmt;
 
-use gradling::op::Builder;
-use gradling::{Device, Level, Plan, PlanOptions, Session, Tape, Tensor, Trace, Var, Variables, autodiff};
+use gradling::op::{Builder, Op, ValueId};
+use gradling::{Device, Graph, Level, Plan, PlanOptions, Session, Tape, Tensor, Variables};
 
 use crate::program::{Fault, Program, Results, array};
 
-/// One way to run a program.
+/// One way to run a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Executor {
     /// Each op as it is emitted, at the best level.
@@ -24,7 +24,8 @@ pub enum Executor {
     },
     /// A plan without fusion or any other rewrite, every result in memory of its own, no scratch memory.
     PlanUnfused,
-    /// A plan that went through its serialised form.
+    /// A plan, with its weights as constants, that was written to a file and read back. Only graphs that
+    /// assign no variables have one.
     PlanFile,
 }
 
@@ -49,6 +50,11 @@ pub fn all() -> Vec<Executor> {
     all
 }
 
+/// Every executor of graphs that assign variables.
+pub fn of_steps() -> Vec<Executor> {
+    all().into_iter().filter(|e| *e != Executor::PlanFile).collect()
+}
+
 /// Every level with one thread, and the best with two.
 pub fn devices() -> Vec<(Level, usize)> {
     let mut all: Vec<(Level, usize)> = Level::available().iter().map(|&level| (level, 1)).collect();
@@ -60,83 +66,102 @@ pub fn devices() -> Vec<(Level, usize)> {
 ///
 /// **Errors** when emitting, compiling or running fails.
 pub fn run(program: &Program, executor: &Executor) -> Result<Results, Fault> {
-    match executor {
-        Executor::Tape => on_tape(program, Level::best()),
-        Executor::TapePortable => on_tape(program, Level::Portable),
-        Executor::Plan { level, threads } => {
-            let plan = Plan::compile(&graph(program)?, &PlanOptions::default())?;
-            on_session(program, plan, &Device::new(*level, *threads)?)
-        }
-        Executor::PlanUnfused => {
-            let options = PlanOptions { optimize: false, in_place: false, workspace: false };
-            on_session(program, Plan::compile(&graph(program)?, &options)?, &Device::default())
-        }
-        Executor::PlanFile => {
-            let plan = Plan::compile(&graph(program)?, &PlanOptions::default())?;
-            on_session(program, Plan::from_bytes(&plan.to_bytes()?)?, &Device::default())
-        }
-    }
-}
-
-/// Emits the program: named results in order.
-fn emit<'b>(
-    program: &Program,
-    builder: &'b dyn Builder,
-    inputs: &[Var<'b>],
-) -> Result<Vec<(String, Var<'b>)>, Fault> {
-    let outputs = (program.emit)(builder, inputs)?;
-    if outputs.len() != program.outputs.len() {
-        return Err(Fault::Failed(format!("{} outputs, expected {:?}", outputs.len(), program.outputs)));
-    }
-    let mut named: Vec<(String, Var<'b>)> = program.outputs.iter().cloned().zip(outputs).collect();
-    let wanted: Vec<usize> = (0..inputs.len()).filter(|&i| program.inputs[i].grad).collect();
-    let weighted = program.cotangents.iter().filter_map(|(name, cotangent)| {
-        let y = named.iter().find(|(n, _)| n == name)?.1;
-        Some((y * y.constant_like(cotangent.clone())).sum(&[], false))
-    });
-    let total = weighted.reduce(|a, b| a + b);
-    if let (Some(total), false) = (total, wanted.is_empty()) {
-        let xs: Vec<Var<'b>> = wanted.iter().map(|&i| inputs[i]).collect();
-        let gradients = autodiff::grad(total, &xs);
-        let names = wanted.iter().map(|&i| format!("grad/{}", program.inputs[i].name));
-        named.extend(names.zip(gradients));
-    }
-    Ok(named)
-}
-
-fn on_tape(program: &Program, level: Level) -> Result<Results, Fault> {
-    let tape = Tape::at_level(level);
-    let inputs: Vec<Var> = program.inputs.iter().map(|i| tape.watch(&i.value)).collect();
-    let named = emit(program, &tape, &inputs)?;
-    named.into_iter().map(|(name, var)| Ok((name, array(&tape.value(var)?)))).collect()
-}
-
-fn graph(program: &Program) -> Result<gradling::Graph, Fault> {
-    let trace = Trace::new(&Variables::new());
-    {
-        let inputs: Vec<Var> =
-            program.inputs.iter().map(|i| trace.input(&i.name, *i.value.shape(), i.value.dtype())).collect();
-        for (name, var) in emit(program, &trace, &inputs)? {
-            trace.output(&name, var);
-        }
-    }
-    Ok(trace.finish()?)
-}
-
-fn on_session(program: &Program, plan: Plan, device: &Device) -> Result<Results, Fault> {
-    let names: Vec<String> = plan.outputs().iter().map(|o| o.name.clone()).collect();
-    let mut session = Session::new(plan, device)?;
-    let mut variables = Variables::new();
+    let values: Vec<Tensor> = program.inputs.iter().map(|i| i.value.clone()).collect();
+    let mut runner = Runner::new(&program.graph()?, &Variables::new(), executor)?;
     // Twice, so that values left in the arena by a first run would show.
-    for _ in 0..2 {
-        for (i, input) in program.inputs.iter().enumerate() {
-            session.set_input(i, &input.value)?;
-        }
-        session.run(&mut variables)?;
+    runner.step(&values)?;
+    runner.step(&values)
+}
+
+/// A graph made ready on an executor, with variables of its own.
+pub struct Runner {
+    kind: Kind,
+    /// The variables, as the last step left them.
+    pub variables: Variables,
+}
+
+enum Kind {
+    Tape(Graph, Level),
+    Plan(Box<Session>),
+}
+
+impl Runner {
+    /// Makes `graph` ready beside a copy of `variables`.
+    ///
+    /// **Errors** when compiling or reading back fails.
+    pub fn new(graph: &Graph, variables: &Variables, executor: &Executor) -> Result<Runner, Fault> {
+        let planned = |options: &PlanOptions, device: &Device| -> Result<Kind, Fault> {
+            let plan = Plan::compile(graph, options)?;
+            Ok(Kind::Plan(Box::new(Session::new(plan, device)?)))
+        };
+        let kind = match executor {
+            Executor::Tape => Kind::Tape(graph.clone(), Level::best()),
+            Executor::TapePortable => Kind::Tape(graph.clone(), Level::Portable),
+            Executor::Plan { level, threads } => {
+                planned(&PlanOptions::default(), &Device::new(*level, *threads)?)?
+            }
+            Executor::PlanUnfused => {
+                let options = PlanOptions { optimize: false, in_place: false, workspace: false };
+                planned(&options, &Device::default())?
+            }
+            Executor::PlanFile => {
+                let bytes = Plan::compile_frozen(graph, variables, &PlanOptions::default())?.to_bytes()?;
+                Kind::Plan(Box::new(Session::new(Plan::from_bytes(&bytes)?, &Device::default())?))
+            }
+        };
+        Ok(Runner { kind, variables: variables.clone() })
     }
-    let result = |(i, name): (usize, String)| -> Result<_, Fault> {
-        let value: Tensor = session.output_tensor(i, &variables)?;
-        Ok((name, array(&value)))
-    };
-    names.into_iter().enumerate().map(result).collect()
+
+    /// Runs one step: the outputs by name. Assigned variables have their new values afterwards.
+    ///
+    /// **Errors** when an input does not fit or a step fails.
+    pub fn step(&mut self, inputs: &[Tensor]) -> Result<Results, Fault> {
+        match &mut self.kind {
+            Kind::Tape(graph, level) => replay(graph, *level, inputs, &mut self.variables),
+            Kind::Plan(session) => {
+                for (i, input) in inputs.iter().enumerate() {
+                    session.set_input(i, input)?;
+                }
+                session.run(&mut self.variables)?;
+                let names: Vec<String> = session.plan().outputs().iter().map(|o| o.name.clone()).collect();
+                let value = |(i, name)| Ok((name, array(&session.output_tensor(i, &self.variables)?)));
+                names.into_iter().enumerate().map(value).collect()
+            }
+        }
+    }
+}
+
+/// Emits the ops of a graph on a tape, which computes each at once.
+fn replay(
+    graph: &Graph,
+    level: Level,
+    inputs: &[Tensor],
+    variables: &mut Variables,
+) -> Result<Results, Fault> {
+    let tape = Tape::at_level(level);
+    let mut map: Vec<ValueId> = vec![ValueId::POISON; graph.values.len()];
+    for node in &graph.nodes {
+        let operands: Vec<ValueId> = node.inputs.iter().map(|v| map[v.index()]).collect();
+        let first = match &node.op {
+            Op::Input(n) => match inputs.get(usize::from(*n)) {
+                Some(value) => tape.watch(value).id(),
+                None => return Err(Fault::Failed(format!("no value for input {n}"))),
+            },
+            Op::Constant(n) => tape.constant(&graph.constants[usize::from(*n)]).id(),
+            Op::Variable(n) => tape.constant(&variables.get(gradling::VariableId(*n))?).id(),
+            op => tape.push(op.clone(), &operands),
+        };
+        map[node.first.index()] = first;
+    }
+    let value = |v: ValueId| tape.value(gradling::Var::new(&tape, map[v.index()]));
+    let outputs: Results = graph
+        .outputs
+        .iter()
+        .map(|(name, v)| Ok((name.clone(), array(&value(*v)?))))
+        .collect::<Result<_, Fault>>()?;
+    for (id, v) in &graph.assigns {
+        let new = value(*v)?;
+        variables.set(*id, &new)?;
+    }
+    Ok(outputs)
 }

@@ -1,8 +1,10 @@
 //! Runs cases: the kind picks the `run_*` module, every executor must agree with the recording.
 
+use std::fmt::Display;
+
 use crate::case::{Case, Group};
 use crate::compare::{Difference, Tolerance, compare};
-use crate::executor;
+use crate::executor::{self, Executor};
 use crate::program::{Emit, Fault, Program, Results};
 use crate::table::{Outcome, Row, Table};
 use crate::tensors::Array;
@@ -23,6 +25,13 @@ pub fn run(groups: &[Group]) -> Table {
 pub fn run_case(group: &Group, case: &Case) -> Outcome {
     match case.kind.as_str() {
         "op" => crate::run_op::run(group, case),
+        "activation" => crate::run_activation::run(group, case),
+        "layer" => crate::run_layer::run(group, case),
+        "loss" => crate::run_loss::run(group, case),
+        "metric" => crate::run_metric::run(group, case),
+        "optimizer" => crate::run_optimizer::run(group, case),
+        "model-training" => crate::run_training::run(group, case),
+        "schedule" | "regularizer" => Outcome::Unsupported(case.class_name.clone()),
         other => Outcome::Unsupported(format!("kind {other}")),
     }
 }
@@ -64,11 +73,21 @@ pub fn run_function(group: &Group, case: &Case, emit: &Emit) -> Outcome {
         Ok(program) => program,
         Err(f) => return fault("the case", f),
     };
+    on_every_executor(|executor| Ok(differences(group, case, &executor::run(&program, executor)?)))
+}
+
+/// Runs `f` on every executor; the first that differs or fails decides.
+pub fn on_every_executor(f: impl Fn(&Executor) -> Result<Difference, Fault>) -> Outcome {
+    on_each(&executor::all(), f)
+}
+
+/// Runs `f` on each of `executors`; the first that differs or fails decides.
+pub fn on_each<E: Display>(executors: &[E], f: impl Fn(&E) -> Result<Difference, Fault>) -> Outcome {
     let mut largest: f64 = 0.0;
-    for executor in executor::all() {
+    for executor in executors {
         let name = executor.to_string();
-        let judged = match executor::run(&program, &executor) {
-            Ok(results) => judge(&name, differences(group, case, &results)),
+        let judged = match f(executor) {
+            Ok(difference) => judge(&name, difference),
             Err(f) => Err(fault(&name, f)),
         };
         match judged {

@@ -1,7 +1,6 @@
-//! A case as a program: named inputs, and a function that emits operators on any builder.
+//! A case as a program: named inputs, and a function that emits operators on a trace.
 
-use gradling::op::Builder;
-use gradling::{DType, Data, Tensor, Var};
+use gradling::{DType, Data, Graph, Tensor, Trace, Var, Variables, autodiff};
 
 use crate::case::{Case, Group, Keys};
 use crate::tensors::{Array, Numbers};
@@ -36,7 +35,7 @@ pub fn unsupported<T>(what: impl Into<String>) -> Result<T, Fault> {
 }
 
 /// Emits the outputs for the inputs.
-pub type Emit<'e> = dyn for<'b> Fn(&'b dyn Builder, &[Var<'b>]) -> Result<Vec<Var<'b>>, Fault> + 'e;
+pub type Emit<'e> = dyn for<'b> Fn(&'b Trace, &[Var<'b>]) -> Result<Vec<Var<'b>>, Fault> + 'e;
 
 /// An input of a program.
 #[derive(Debug, Clone)]
@@ -84,6 +83,54 @@ impl<'e> Program<'e> {
         let outputs = case.outputs.names().map(String::from).collect();
         Ok(Program { inputs, outputs, cotangents, emit })
     }
+
+    /// The program as a graph: the outputs by name, then `grad/<input>` for the inputs that ask for one.
+    ///
+    /// **Errors** when emitting fails.
+    pub fn graph(&self) -> Result<Graph, Fault> {
+        let trace = Trace::new(&Variables::new());
+        {
+            let input = |i: &Input| trace.input(&i.name, *i.value.shape(), i.value.dtype());
+            let inputs: Vec<Var> = self.inputs.iter().map(input).collect();
+            let outputs = (self.emit)(&trace, &inputs)?;
+            let wanted: Vec<(&str, Var)> = (self.inputs.iter().zip(&inputs))
+                .filter(|(i, _)| i.grad)
+                .map(|(i, x)| (i.name.as_str(), *x))
+                .collect();
+            output(&trace, &self.outputs, &outputs, &self.cotangents, &wanted)?;
+        }
+        Ok(trace.finish()?)
+    }
+}
+
+/// Keeps `outputs` under their names, and the gradients of their sum weighted by `cotangents` with respect to
+/// each of `wanted` as `grad/<name>`.
+///
+/// **Errors** when the number of outputs is not that of their names.
+pub fn output<'b>(
+    trace: &'b Trace,
+    names: &[String],
+    outputs: &[Var<'b>],
+    cotangents: &[(String, Tensor)],
+    wanted: &[(&str, Var<'b>)],
+) -> Result<(), Fault> {
+    if outputs.len() != names.len() {
+        return Err(Fault::Failed(format!("{} outputs, expected {names:?}", outputs.len())));
+    }
+    for (name, y) in names.iter().zip(outputs) {
+        trace.output(name, *y);
+    }
+    let weighted = cotangents.iter().filter_map(|(name, cotangent)| {
+        let (_, y) = names.iter().zip(outputs).find(|(n, _)| *n == name)?;
+        Some((*y * y.constant_like(cotangent.clone())).sum(&[], false))
+    });
+    if let (Some(total), false) = (weighted.reduce(|a, b| a + b), wanted.is_empty()) {
+        let xs: Vec<Var> = wanted.iter().map(|(_, x)| *x).collect();
+        for ((name, _), gradient) in wanted.iter().zip(autodiff::grad(total, &xs)) {
+            trace.output(&format!("grad/{name}"), gradient);
+        }
+    }
+    Ok(())
 }
 
 fn named(group: &Group, case: &Case, keys: &Keys, prefix: &str) -> Result<Vec<Input>, Fault> {

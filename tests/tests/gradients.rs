@@ -3,13 +3,12 @@
 //! The derivative along each coordinate is extrapolated from two step widths (Richardson), so that single
 //! precision is enough for the tolerance.
 
-use gradling::op::Builder;
 use gradling::op::Unary;
-use gradling::{Padding, Tensor, Var, Window, autodiff};
+use gradling::{Padding, Tensor, Trace, Var, Window, autodiff};
 use gradling_tests::executor::{self, Executor};
 use gradling_tests::program::{Input, Program};
 
-type Function = Box<dyn for<'b> Fn(&'b dyn Builder, &[Var<'b>]) -> Var<'b>>;
+type Function = Box<dyn for<'b> Fn(&'b Trace, &[Var<'b>]) -> Var<'b>>;
 
 /// A function and where to test it: the shape and the interval of each operand.
 struct Check {
@@ -21,7 +20,7 @@ struct Check {
 fn check(
     name: impl Into<String>,
     operands: &[(&[usize], (f32, f32))],
-    function: impl for<'b> Fn(&'b dyn Builder, &[Var<'b>]) -> Var<'b> + 'static,
+    function: impl for<'b> Fn(&'b Trace, &[Var<'b>]) -> Var<'b> + 'static,
 ) -> Check {
     let operands = operands.iter().map(|(s, d)| (s.to_vec(), *d)).collect();
     Check { name: name.into(), operands, function: Box::new(function) }
@@ -138,7 +137,7 @@ fn weighted(y: Var, salt: usize) -> Var {
 fn compare(
     name: &str,
     inputs: Vec<Input>,
-    function: &dyn for<'b> Fn(&'b dyn Builder, &[Var<'b>]) -> Var<'b>,
+    function: &dyn for<'b> Fn(&'b Trace, &[Var<'b>]) -> Var<'b>,
 ) -> Vec<String> {
     let value_at = |inputs: Vec<Input>| -> f64 {
         let results = run(inputs, function, false);
@@ -173,7 +172,7 @@ fn compare(
 
 fn run(
     mut inputs: Vec<Input>,
-    function: &dyn for<'b> Fn(&'b dyn Builder, &[Var<'b>]) -> Var<'b>,
+    function: &dyn for<'b> Fn(&'b Trace, &[Var<'b>]) -> Var<'b>,
     grad: bool,
 ) -> Vec<(String, gradling_tests::tensors::Array)> {
     for input in &mut inputs {

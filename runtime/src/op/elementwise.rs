@@ -1,6 +1,7 @@
 //! Elementwise ops: operands of one shape (broadcasting is an op of its own).
 
 use super::region::{Instruction, Region, Scalar};
+#[cfg(feature = "alloc")]
 use super::scalar::{Binary, Compare, Unary};
 use super::{Kind, Op, expect_f32, expect_operands};
 use crate::kernel::{Cpu, View, ViewMut};

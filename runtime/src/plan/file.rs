@@ -23,6 +23,21 @@ const MAGIC: &[u8; 8] = b"GRADPLAN";
 const VERSION: u32 = 1;
 const HEADER: usize = 64;
 
+/// The arena that a plan file asks for, in bytes, from its header alone: a constant expression, so that a static
+/// arena has the right size before the program is flashed. 0 for bytes too short to be a plan, which
+/// [`PlanFile::parse`] refuses.
+///
+/// ```
+/// const PLAN: &[u8] = &[0; 64]; // include_bytes!("model.plan")
+/// static ARENA: [u8; gradling::plan::file::arena_bytes(PLAN)] = [0; gradling::plan::file::arena_bytes(PLAN)];
+/// ```
+pub const fn arena_bytes(plan: &[u8]) -> usize {
+    if plan.len() < HEADER {
+        return 0;
+    }
+    u32::from_le_bytes([plan[20], plan[21], plan[22], plan[23]]) as usize
+}
+
 /// A plan inside a byte string, decoded a step at a time without an allocator.
 #[derive(Clone, Copy)]
 pub struct PlanFile<'a> {

@@ -38,8 +38,14 @@ impl Adam {
         let one = s.step.scalar_like(1.0);
         let decayed = |beta: f32| one - s.step.scalar_like(beta).power(s.step);
         let rate = s.learning_rate * decayed(self.beta_2).sqrt() / decayed(self.beta_1);
-        let m = slots[0] + (g - slots[0]) * (1.0 - self.beta_1);
-        let v = slots[1] + (g.square() - slots[1]) * (1.0 - self.beta_2);
+        let m = slots[0] + (g - slots[0]) * rest(self.beta_1);
+        let v = slots[1] + (g.square() - slots[1]) * rest(self.beta_2);
         (w - m * rate / (v.sqrt() + self.epsilon), vec![m, v])
     }
+}
+
+/// `1 - beta` for the decimal number, of up to seven places, that `beta` was written as. TensorFlow subtracts
+/// in double precision; of the float nearest to 0.999 the difference would be off by 1e-5 of itself.
+fn rest(beta: f32) -> f32 {
+    (((1.0 - f64::from(beta)) * 1e7 + 0.5) as u32 as f64 / 1e7) as f32
 }
