@@ -82,6 +82,8 @@ impl<'a> Memory<'a> {
     ///
     /// **Errors** when a slot is outside its memory, a constant is written, or slots overlap that must not
     /// ([`Step::check_overlap`]).
+    // Its frame is gone when the step runs.
+    #[inline(never)]
     pub fn operands<'m>(&'m mut self, step: &Step) -> Result<Operands<'m>> {
         step.check_overlap()?;
         let mut reads = Fixed::new();

@@ -1,7 +1,9 @@
 //! Elementary functions with the same bits on every target: plain `f32` arithmetic without branches on
 //! data, so that loops over them vectorise.
 //!
-//! Coefficients are minimax polynomials after S. L. Moshier's Cephes library (single precision).
+//! Coefficients are minimax polynomials after S. L. Moshier's Cephes library (single precision), written with
+//! all the digits of their source.
+#![allow(clippy::excessive_precision)]
 
 const LOG2E: f32 = core::f32::consts::LOG2_E;
 const LN2_HI: f32 = 0.693_359_4;
@@ -17,6 +19,7 @@ fn exp2i(n: f32) -> f32 {
 
 /// `e^x`, relative error below 2e-7; overflows to infinity, underflows to zero, NaN passes.
 #[inline(always)]
+#[allow(clippy::manual_clamp)] // `clamp` checks its bounds, which keeps loops from vectorising.
 pub fn exp(x: f32) -> f32 {
     let clamped = if x > 88.722_83 {
         88.722_83
@@ -150,7 +153,7 @@ pub fn erf(x: f32) -> f32 {
     p = p * s - 2.685_381_2e-2;
     p = p * s + 1.128_358_6e-1;
     p = p * s - 3.761_262_5e-1;
-    p = p * s + 1.128_379_2;
+    p = p * s + core::f32::consts::FRAC_2_SQRT_PI;
     let near = x * p;
     let far = 1.0 - erfc_tail(a);
     let far = if x < 0.0 { -far } else { far };
@@ -315,11 +318,10 @@ pub fn pow(x: f32, y: f32) -> f32 {
     let odd = whole && floor(y * 0.5) * 2.0 != y && abs(y) < 16_777_216.0;
     let magnitude = pow_positive(abs(x), y);
     let signed = if x < 0.0 && odd { -magnitude } else { magnitude };
+    let undefined = x < 0.0 && !whole && x != f32::NEG_INFINITY || x.is_nan() || y.is_nan();
     if y == 0.0 || x == 1.0 {
         1.0
-    } else if x < 0.0 && !whole && x != f32::NEG_INFINITY {
-        f32::NAN
-    } else if x.is_nan() || y.is_nan() {
+    } else if undefined {
         f32::NAN
     } else {
         signed

@@ -82,7 +82,7 @@ impl Tape {
 
     /// The gradients of `y` (summed where it is no scalar) with respect to `xs`. The tape is persistent: it may
     /// be asked any number of times, also for gradients of gradients through
-    /// [`autodiff::grad`](crate::autodiff::grad).
+    /// [`autodiff::grad`].
     ///
     /// **Errors** with the first error of any op on the tape.
     pub fn gradient<'b>(&'b self, y: Var<'b>, xs: &[Var<'b>]) -> Result<Vec<Tensor>> {

@@ -208,6 +208,13 @@ fn a_run_is_repeated_by_its_seed_whatever_the_threads() {
 }
 
 #[test]
+fn a_loss_that_is_not_finite_names_its_layer() {
+    let data = small_mnist("not-finite");
+    let arguments = ["train", "mnist", "--data", text(&data), "--epochs", "3", "--learning-rate", "1e30"];
+    refuses(1, &arguments, "the loss is not finite in epoch 1, batch 2: dense");
+}
+
+#[test]
 fn people_get_a_summary_and_a_line_for_each_epoch() {
     let data = small_mnist("people");
     let drawing = data.join("curves.svg");

@@ -142,6 +142,12 @@ fn plan_files_round_trip_and_refuse_damage() {
     fixed.run().unwrap();
     assert_eq!(fixed.output::<f32>(0).unwrap(), expected.as_f32().unwrap());
 
+    assert_eq!(plan::file::arena_bytes(&bytes), plan.arena_bytes());
+    let every_step = plan.steps().iter().fold(0, |set, step| set | step.op.kernels());
+    assert_eq!(plan::file::kernels(&bytes), every_step);
+    let refused = session::StaticSession::<0>::with_kernels(aligned.bytes(), memory.bytes_mut());
+    assert!(matches!(refused, Err(Error::Unsupported(_))));
+
     for i in 0..bytes.len() {
         let damaged = aligned.bytes_mut();
         damaged[i] ^= 0x41;

@@ -144,7 +144,8 @@ impl Blocked<'_> {
         let pack_b = self.right.in_place(0, 0).is_none() || heights >= 6;
         let widths = columns.len().div_ceil(micro.columns());
         let pack_a = self.left.in_place(0, 0).is_none() || (widths >= 8 && k_block >= 64);
-        let m_block = rows.len().div_ceil(rows.len().div_ceil(M_BLOCK)).next_multiple_of(micro.rows);
+        let m_block =
+            rows.len().div_ceil(rows.len().div_ceil(M_BLOCK)).next_multiple_of(micro.rows).min(M_BLOCK);
         for j in columns.clone().step_by(N_BLOCK) {
             let width = N_BLOCK.min(columns.end - j);
             for p in (0..k).step_by(k_block) {

@@ -74,7 +74,7 @@ impl Phase {
         let pixels = extent.saturating_sub(first).div_ceil(stride);
         let meets = |k: &usize| k * dilation % stride == remainder;
         let begin = (0..taps).find(meets).unwrap_or(taps);
-        let step = (1..=stride).find(|k| k * dilation % stride == 0).unwrap_or(stride);
+        let step = (1..=stride).find(|k| (k * dilation).is_multiple_of(stride)).unwrap_or(stride);
         let taps = (taps - begin).div_ceil(step);
         let origin = begin + taps.saturating_sub(1) * step;
         let base = (first + pad) as isize - (origin * dilation) as isize;

@@ -1,7 +1,6 @@
 //! Depthwise convolution: one filter per channel, vectorised over channels.
 
-use super::blocked::copy;
-use super::vector::{by_channels, lanes, leveled};
+use super::vector::{by_channels, lanes, leveled, set_lanes};
 use super::{Conv, Cpu, Level, Shared, generic, product};
 
 /// Multiply-adds that are worth several threads.
@@ -85,7 +84,7 @@ fn forward_row(v: &Conv, oy: usize, x: &[f32], w: &[f32], y: &mut [f32]) {
 }
 
 #[inline(always)]
-fn forward_lanes<const L: usize>(
+fn forward_lanes<const L: usize, const PART: bool>(
     v: &Conv,
     at: usize,
     valid: usize,
@@ -100,14 +99,14 @@ fn forward_lanes<const L: usize>(
             let Some(iy) = inside(oy * v.sh + ky * v.dh, v.pad_top, v.h) else { continue };
             for kx in 0..v.kw {
                 let Some(ix) = inside(ox * v.sw + kx * v.dw, v.pad_left, v.w) else { continue };
-                let x: [f32; L] = lanes(x, (iy * v.w + ix) * v.c + at, valid);
-                let w: [f32; L] = lanes(w, (ky * v.kw + kx) * v.c + at, valid);
+                let x: [f32; L] = lanes::<L, PART>(x, (iy * v.w + ix) * v.c + at, valid);
+                let w: [f32; L] = lanes::<L, PART>(w, (ky * v.kw + kx) * v.c + at, valid);
                 for l in 0..L {
                     sum[l] += x[l] * w[l];
                 }
             }
         }
-        copy(&sum[..valid], &mut y[ox * v.c + at..][..valid]);
+        set_lanes::<L, PART>(&sum, y, ox * v.c + at, valid);
     }
 }
 
@@ -117,7 +116,7 @@ fn backward_row(v: &Conv, iy: usize, dy: &[f32], w: &[f32], dx: &mut [f32]) {
 }
 
 #[inline(always)]
-fn backward_lanes<const L: usize>(
+fn backward_lanes<const L: usize, const PART: bool>(
     v: &Conv,
     at: usize,
     valid: usize,
@@ -132,14 +131,14 @@ fn backward_lanes<const L: usize>(
             let Some(oy) = source(iy + v.pad_top, ky * v.dh, v.sh, v.oh) else { continue };
             for kx in 0..v.kw {
                 let Some(ox) = source(ix + v.pad_left, kx * v.dw, v.sw, v.ow) else { continue };
-                let dy: [f32; L] = lanes(dy, (oy * v.ow + ox) * v.c + at, valid);
-                let w: [f32; L] = lanes(w, (ky * v.kw + kx) * v.c + at, valid);
+                let dy: [f32; L] = lanes::<L, PART>(dy, (oy * v.ow + ox) * v.c + at, valid);
+                let w: [f32; L] = lanes::<L, PART>(w, (ky * v.kw + kx) * v.c + at, valid);
                 for l in 0..L {
                     sum[l] += dy[l] * w[l];
                 }
             }
         }
-        copy(&sum[..valid], &mut dx[ix * v.c + at..][..valid]);
+        set_lanes::<L, PART>(&sum, dx, ix * v.c + at, valid);
     }
 }
 
@@ -149,7 +148,7 @@ fn filter_tap(v: &Conv, tap: usize, x: &[f32], dy: &[f32], dw: &mut [f32]) {
 }
 
 #[inline(always)]
-fn filter_lanes<const L: usize>(
+fn filter_lanes<const L: usize, const PART: bool>(
     v: &Conv,
     at: usize,
     valid: usize,
@@ -167,8 +166,8 @@ fn filter_lanes<const L: usize>(
             let mut row = [0.0; L];
             for ox in 0..v.ow {
                 let Some(ix) = inside(ox * v.sw + kx * v.dw, v.pad_left, v.w) else { continue };
-                let x: [f32; L] = lanes(x, ((image * v.h + iy) * v.w + ix) * v.c + at, valid);
-                let dy: [f32; L] = lanes(dy, ((image * v.oh + oy) * v.ow + ox) * v.c + at, valid);
+                let x: [f32; L] = lanes::<L, PART>(x, ((image * v.h + iy) * v.w + ix) * v.c + at, valid);
+                let dy: [f32; L] = lanes::<L, PART>(dy, ((image * v.oh + oy) * v.ow + ox) * v.c + at, valid);
                 for l in 0..L {
                     row[l] += x[l] * dy[l];
                 }
@@ -178,5 +177,5 @@ fn filter_lanes<const L: usize>(
             }
         }
     }
-    copy(&sum[..valid], &mut dw[at..at + valid]);
+    set_lanes::<L, PART>(&sum, dw, at, valid);
 }

@@ -97,9 +97,10 @@ impl Direct {
         if self.turned { self.kh * self.kw * self.c * self.oc } else { 0 }
     }
 
-    /// The most tasks the work is worth.
+    /// The most tasks the work is worth, a few columns costing as much as a vector of them.
     fn tasks(&self) -> usize {
-        let work = product(&[self.n, self.oh, self.ow, self.oc, self.kh, self.kw, self.c]);
+        let columns = self.oc.next_multiple_of(16);
+        let work = product(&[self.n, self.oh, self.ow, columns, self.kh, self.kw, self.c]);
         (work / TASK_WORK).clamp(1, TASKS)
     }
 

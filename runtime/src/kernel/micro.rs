@@ -26,6 +26,9 @@ pub(super) trait Vector: Copy {
     type Mask: Copy;
     /// Whether a load with a mask costs no more than one without.
     const FREE_MASKS: bool;
+    /// Terms per round of the inner loop over rows, where addresses with two registers do not exist: the rows then
+    /// have a pointer each, and the terms of a round constant offsets.
+    const UNROLL: usize = 1;
     /// The mask of the first `lanes` lanes, 1 to `LANES`.
     unsafe fn mask(lanes: usize) -> Self::Mask;
     unsafe fn zero() -> Self;
@@ -115,6 +118,7 @@ macro_rules! unrolled {
 /// The instruction set of `V` is available, and the tile describes memory of the caller: `R` rows and
 /// `(N - 1) · LANES + tail` columns.
 #[inline(always)]
+#[allow(clippy::needless_range_loop)]
 pub(super) unsafe fn tile<V: Vector, const R: usize, const N: usize, const BY_COLUMNS: bool>(t: &Tile) {
     // SAFETY: the offsets stay inside the operands the caller vouches for.
     unsafe {
@@ -161,12 +165,34 @@ unsafe fn sums<V: Vector, const R: usize, const N: usize, const BY_COLUMNS: bool
                     *base = a.wrapping_add(group * 3 * a_step);
                 }
             }
-            for _ in 0..k {
-                let mut row = [V::zero(); N];
-                for (v, row) in row.iter_mut().enumerate() {
-                    let from = b.add(v * V::LANES);
-                    *row = if v + 1 == N && PART { V::load_part(from, mask) } else { V::load(from) };
+            let mut left = k;
+            if V::UNROLL > 1 && !BY_COLUMNS {
+                let mut rows = [a; R];
+                for (i, row) in rows.iter_mut().enumerate() {
+                    *row = a.wrapping_add(i * a_step);
                 }
+                while left >= V::UNROLL {
+                    for u in 0..V::UNROLL {
+                        let row = vectors::<V, N, PART>(b, mask);
+                        unrolled!(R, I => {
+                            let value = V::splat(*rows[I].add(u));
+                            for v in 0..N {
+                                acc[I][v] = acc[I][v].multiply_add(value, row[v]);
+                            }
+                        });
+                        b = b.wrapping_add(b_step);
+                    }
+                    for row in &mut rows {
+                        *row = row.wrapping_add(V::UNROLL);
+                    }
+                    left -= V::UNROLL;
+                }
+                for base in &mut bases {
+                    *base = base.wrapping_add(k - left);
+                }
+            }
+            for _ in 0..left {
+                let row = vectors::<V, N, PART>(b, mask);
                 unrolled!(R, I => {
                     let from = if BY_COLUMNS { bases[0].add(I) } else { bases[I / 3].add(I % 3 * a_step) };
                     let value = V::splat(*from);
@@ -182,6 +208,23 @@ unsafe fn sums<V: Vector, const R: usize, const N: usize, const BY_COLUMNS: bool
             a = a.wrapping_add(a_segment);
         }
         acc
+    }
+}
+
+/// One row of b in registers.
+///
+/// # Safety
+/// As [`tile`].
+#[inline(always)]
+unsafe fn vectors<V: Vector, const N: usize, const PART: bool>(b: *const f32, mask: V::Mask) -> [V; N] {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut row = [V::zero(); N];
+        for (v, row) in row.iter_mut().enumerate() {
+            let from = b.add(v * V::LANES);
+            *row = if v + 1 == N && PART { V::load_part(from, mask) } else { V::load(from) };
+        }
+        row
     }
 }
 
@@ -228,6 +271,8 @@ pub(super) fn family(level: Level, m: usize, n: usize) -> Option<&'static Micro>
         Level::Avx512 => Some(&super::x86::AVX512),
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 if m == 1 && n > super::x86::AVX2.columns() => Some(&super::x86::AVX2_ROW),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 if n <= super::x86::AVX2_NARROW.columns() => Some(&super::x86::AVX2_NARROW),
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => Some(&super::x86::AVX2),
         #[cfg(target_arch = "aarch64")]

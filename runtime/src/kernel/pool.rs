@@ -1,7 +1,6 @@
 //! Pooling over NHWC images, vectorised over channels.
 
-use super::blocked::copy;
-use super::vector::{add_lanes, by_channels, lanes, leveled};
+use super::vector::{add_lanes, by_channels, lanes, leveled, set_lanes};
 use super::{Cpu, Level, Shared, generic, product};
 
 /// A pooling window over images x of `[n, h, w, c]` that yields y of `[n, oh, ow, c]`.
@@ -143,7 +142,13 @@ fn max_image(v: &Pool2d, x: &[f32], y: &mut [f32]) {
 }
 
 #[inline(always)]
-fn max_lanes<const L: usize>(v: &Pool2d, at: usize, valid: usize, x: &[f32], y: &mut [f32]) {
+fn max_lanes<const L: usize, const PART: bool>(
+    v: &Pool2d,
+    at: usize,
+    valid: usize,
+    x: &[f32],
+    y: &mut [f32],
+) {
     for oy in 0..v.oh {
         let (top, bottom) = v.rows(oy);
         for ox in 0..v.ow {
@@ -152,13 +157,13 @@ fn max_lanes<const L: usize>(v: &Pool2d, at: usize, valid: usize, x: &[f32], y: 
             let mut best = [if empty { f32::NEG_INFINITY } else { f32::NAN }; L];
             for iy in top..bottom {
                 for ix in left..right {
-                    let cell: [f32; L] = lanes(x, (iy * v.w + ix) * v.c + at, valid);
+                    let cell: [f32; L] = lanes::<L, PART>(x, (iy * v.w + ix) * v.c + at, valid);
                     for l in 0..L {
                         best[l] = if cell[l] > best[l] || best[l].is_nan() { cell[l] } else { best[l] };
                     }
                 }
             }
-            copy(&best[..valid], &mut y[(oy * v.ow + ox) * v.c + at..][..valid]);
+            set_lanes::<L, PART>(&best, y, (oy * v.ow + ox) * v.c + at, valid);
         }
     }
 }
@@ -170,7 +175,7 @@ fn max_grad_image(v: &Pool2d, x: &[f32], dy: &[f32], dx: &mut [f32]) {
 }
 
 #[inline(always)]
-fn max_grad_lanes<const L: usize>(
+fn max_grad_lanes<const L: usize, const PART: bool>(
     v: &Pool2d,
     at: usize,
     valid: usize,
@@ -186,12 +191,12 @@ fn max_grad_lanes<const L: usize>(
                 continue;
             }
             // The first cell of a window of NaN keeps the gradient: only a number takes its place.
-            let mut best: [f32; L] = lanes(x, (top * v.w + left) * v.c + at, valid);
+            let mut best: [f32; L] = lanes::<L, PART>(x, (top * v.w + left) * v.c + at, valid);
             let mut winner = [0u32; L];
             let mut number = 0;
             for iy in top..bottom {
                 for ix in left..right {
-                    let cell: [f32; L] = lanes(x, (iy * v.w + ix) * v.c + at, valid);
+                    let cell: [f32; L] = lanes::<L, PART>(x, (iy * v.w + ix) * v.c + at, valid);
                     for l in 0..L {
                         let wins = (cell[l] > best[l]) | (best[l].is_nan() & !cell[l].is_nan());
                         best[l] = if wins { cell[l] } else { best[l] };
@@ -200,7 +205,7 @@ fn max_grad_lanes<const L: usize>(
                     number += 1;
                 }
             }
-            let mut dy: [f32; L] = lanes(dy, (oy * v.ow + ox) * v.c + at, valid);
+            let mut dy: [f32; L] = lanes::<L, PART>(dy, (oy * v.ow + ox) * v.c + at, valid);
             for (l, dy) in dy.iter_mut().enumerate() {
                 *dy = if l < valid { *dy } else { 0.0 };
             }
@@ -211,7 +216,7 @@ fn max_grad_lanes<const L: usize>(
                     for l in 0..L {
                         share[l] = if winner[l] == number { dy[l] } else { 0.0 };
                     }
-                    add_lanes(share, dx, (iy * v.w + ix) * v.c + at, valid);
+                    add_lanes::<L, PART>(&share, dx, (iy * v.w + ix) * v.c + at, valid);
                     number += 1;
                 }
             }
@@ -225,7 +230,13 @@ fn average_image(v: &Pool2d, x: &[f32], y: &mut [f32]) {
 }
 
 #[inline(always)]
-fn average_lanes<const L: usize>(v: &Pool2d, at: usize, valid: usize, x: &[f32], y: &mut [f32]) {
+fn average_lanes<const L: usize, const PART: bool>(
+    v: &Pool2d,
+    at: usize,
+    valid: usize,
+    x: &[f32],
+    y: &mut [f32],
+) {
     for oy in 0..v.oh {
         let (top, bottom) = v.rows(oy);
         for ox in 0..v.ow {
@@ -233,7 +244,7 @@ fn average_lanes<const L: usize>(v: &Pool2d, at: usize, valid: usize, x: &[f32],
             let mut sum = [0.0; L];
             for iy in top..bottom {
                 for ix in left..right {
-                    let cell: [f32; L] = lanes(x, (iy * v.w + ix) * v.c + at, valid);
+                    let cell: [f32; L] = lanes::<L, PART>(x, (iy * v.w + ix) * v.c + at, valid);
                     for l in 0..L {
                         sum[l] += cell[l];
                     }
@@ -241,7 +252,7 @@ fn average_lanes<const L: usize>(v: &Pool2d, at: usize, valid: usize, x: &[f32],
             }
             let cells = bottom.saturating_sub(top) * right.saturating_sub(left);
             let mean = sum.map(|sum| if cells == 0 { 0.0 } else { sum / cells as f32 });
-            copy(&mean[..valid], &mut y[(oy * v.ow + ox) * v.c + at..][..valid]);
+            set_lanes::<L, PART>(&mean, y, (oy * v.ow + ox) * v.c + at, valid);
         }
     }
 }
@@ -253,19 +264,25 @@ fn average_grad_image(v: &Pool2d, dy: &[f32], dx: &mut [f32]) {
 }
 
 #[inline(always)]
-fn average_grad_lanes<const L: usize>(v: &Pool2d, at: usize, valid: usize, dy: &[f32], dx: &mut [f32]) {
+fn average_grad_lanes<const L: usize, const PART: bool>(
+    v: &Pool2d,
+    at: usize,
+    valid: usize,
+    dy: &[f32],
+    dx: &mut [f32],
+) {
     for oy in 0..v.oh {
         let (top, bottom) = v.rows(oy);
         for ox in 0..v.ow {
             let (left, right) = v.columns(ox);
             let cells = bottom.saturating_sub(top) * right.saturating_sub(left);
-            let mut share: [f32; L] = lanes(dy, (oy * v.ow + ox) * v.c + at, valid);
+            let mut share: [f32; L] = lanes::<L, PART>(dy, (oy * v.ow + ox) * v.c + at, valid);
             for (l, share) in share.iter_mut().enumerate() {
                 *share = if l < valid { *share / cells as f32 } else { 0.0 };
             }
             for iy in top..bottom {
                 for ix in left..right {
-                    add_lanes(share, dx, (iy * v.w + ix) * v.c + at, valid);
+                    add_lanes::<L, PART>(&share, dx, (iy * v.w + ix) * v.c + at, valid);
                 }
             }
         }

@@ -43,17 +43,12 @@ pub struct Registers {
 }
 
 impl Registers {
-    fn new(used: usize) -> Registers {
-        let mut r = Registers {
-            scratch: [const { MaybeUninit::uninit() }; REGISTERS],
-            source: [core::ptr::null(); REGISTERS],
-            used: used.min(REGISTERS),
-            len: TILE,
-        };
-        for register in &mut r.scratch[..r.used] {
+    /// Takes the first `used` registers. In place, since the stack of a microcontroller has no room for a second file.
+    fn take(&mut self, used: usize) {
+        self.used = used.min(REGISTERS);
+        for register in &mut self.scratch[..self.used] {
             register.write(Register([0; TILE]));
         }
-        r
     }
 
     /// The words of register `r`.
@@ -221,7 +216,13 @@ fn dispatch<P: Program>(level: Level, p: &P, over: &Shape, reads: &[View], write
 
 #[inline(always)]
 fn tiles<P: Program>(program: &P, over: &Shape, reads: &[View], writes: &[ViewMut], range: Range) {
-    let mut registers = Registers::new(program.registers());
+    let mut registers = Registers {
+        scratch: [const { MaybeUninit::uninit() }; REGISTERS],
+        source: [core::ptr::null(); REGISTERS],
+        used: 0,
+        len: TILE,
+    };
+    registers.take(program.registers());
     registers.len = TILE.min(range.len());
     let mut patterns = [Access::Splat; REGISTERS];
     for (i, read) in reads.iter().enumerate() {

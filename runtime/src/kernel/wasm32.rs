@@ -10,6 +10,7 @@ struct F32x4<const FUSED: bool>(v128);
 impl<const FUSED: bool> Vector for F32x4<FUSED> {
     const LANES: usize = 4;
     const FREE_MASKS: bool = false;
+    const UNROLL: usize = 4;
     type Mask = usize;
     #[inline(always)]
     unsafe fn mask(lanes: usize) -> usize {
@@ -89,21 +90,21 @@ unsafe fn relaxed<const R: usize, const N: usize, const BY_COLUMNS: bool>(t: &Ti
     unsafe { tile::<F32x4<true>, R, N, BY_COLUMNS>(t) }
 }
 
-/// 6 × 8.
+/// 4 × 8: with the product and the broadcast, what sixteen registers hold without spills.
 pub(super) static SIMD128: Micro = Micro {
-    rows: 6,
+    rows: 4,
     lanes: 4,
     vectors: 2,
-    by_rows: kernels!(simd128, false, [1 2 3 4 5 6], [1 2]),
-    by_columns: kernels!(simd128, true, [1 2 3 4 5 6], [1 2]),
+    by_rows: kernels!(simd128, false, [1 2 3 4], [1 2]),
+    by_columns: kernels!(simd128, true, [1 2 3 4], [1 2]),
     transpose,
 };
 
-/// 6 × 8 with fused multiply-add.
+/// 4 × 8 with fused multiply-add.
 #[cfg(target_feature = "relaxed-simd")]
 pub(super) static RELAXED: Micro = Micro {
-    by_rows: kernels!(relaxed, false, [1 2 3 4 5 6], [1 2]),
-    by_columns: kernels!(relaxed, true, [1 2 3 4 5 6], [1 2]),
+    by_rows: kernels!(relaxed, false, [1 2 3 4], [1 2]),
+    by_columns: kernels!(relaxed, true, [1 2 3 4], [1 2]),
     ..SIMD128
 };
 

@@ -212,6 +212,15 @@ pub(super) static AVX2_ROW: Micro = Micro {
     ..AVX2
 };
 
+/// AVX2 for at most 8 columns: 12 × 8.
+pub(super) static AVX2_NARROW: Micro = Micro {
+    rows: 12,
+    vectors: 1,
+    by_rows: kernels!(avx2, false, [1 2 3 4 5 6 7 8 9 10 11 12], [1]),
+    by_columns: kernels!(avx2, true, [1 2 3 4 5 6 7 8 9 10 11 12], [1]),
+    ..AVX2
+};
+
 /// AVX-512: 14 × 32.
 pub(super) static AVX512: Micro = Micro {
     rows: 14,

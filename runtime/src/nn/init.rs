@@ -33,7 +33,7 @@ pub enum Initializer {
 }
 
 /// Standard deviation of a standard normal cut at two sigma.
-const TRUNCATED_STDDEV: f32 = 0.879_625_66;
+const TRUNCATED_STDDEV: f32 = 0.879_625_7;
 
 impl Initializer {
     /// Keras's name.

@@ -3,7 +3,7 @@
 use super::region::{Instruction, Region, Scalar};
 #[cfg(feature = "alloc")]
 use super::scalar::{Binary, Compare, Unary};
-use super::{Kind, Op, expect_f32, expect_operands};
+use super::{Kernels, Kind, Op, expect_f32, expect_operands};
 use crate::kernel::{Cpu, View, ViewMut};
 use crate::{DType, Result, misuse};
 use heapless::Vec as Fixed;
@@ -71,7 +71,7 @@ pub(crate) fn scalar(op: &Op, operand: DType) -> (Scalar, Option<Scalar>) {
 }
 
 /// Runs one elementwise op, or a broadcast, as a region of its own.
-pub(super) fn run(op: &Op, cpu: &Cpu, reads: &[View], writes: &[ViewMut]) -> Result<()> {
+pub(super) fn run<const K: Kernels>(op: &Op, cpu: &Cpu, reads: &[View], writes: &[ViewMut]) -> Result<()> {
     let Some(write) = writes.first() else { return Err(misuse!("{}: no result", op.name())) };
     let operand = reads.first().map_or(DType::F32, View::dtype);
     let n = reads.len() as u8;
@@ -89,7 +89,7 @@ pub(super) fn run(op: &Op, cpu: &Cpu, reads: &[View], writes: &[ViewMut]) -> Res
         dtypes: Fixed::from_iter([write.dtype()]),
         shape: *write.shape(),
     };
-    region.run(cpu, reads, writes)
+    region.run::<K>(cpu, reads, writes)
 }
 
 /// Gradients of elementwise ops.

@@ -12,6 +12,7 @@ pub mod reduce;
 pub mod region;
 pub mod scalar;
 pub mod source;
+pub mod used;
 #[cfg(feature = "alloc")]
 pub mod var;
 pub mod window;
@@ -22,12 +23,13 @@ pub use reduce::{ArgReduce, Reduce, ReduceKind};
 pub use region::Region;
 pub use scalar::{Binary, Compare, Unary};
 pub use source::Random;
+pub use used::Kernels;
 #[cfg(feature = "alloc")]
 pub use var::{Builder, Node, ValueId, Var};
 pub use window::{Padding, Window};
 
 use crate::kernel::{Cpu, View, ViewMut};
-use crate::{DType, MAX_RANK, Result, Shape, misuse};
+use crate::{DType, MAX_RANK, Result, Shape, misuse, unsupported};
 use heapless::Vec as Fixed;
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +44,10 @@ pub type Kind = (Shape, DType);
 pub type Kinds = Fixed<Kind, RESULTS>;
 
 /// An operator. Attributes are constants of the trace; operands are values.
+///
+/// Regions are large and stay in place: steps of a plan have a fixed size and microcontrollers have no heap.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant)]
 pub enum Op {
     /// Input `n` of the graph.
     Input(u16),
@@ -204,28 +209,55 @@ impl Op {
         writes: &mut [ViewMut],
         workspace: &mut [f32],
     ) -> Result<()> {
+        self.run_with::<{ used::EVERY }>(cpu, reads, writes, workspace)
+    }
+
+    /// [`run`](Op::run) in a program that links no kernels but `K`.
+    ///
+    /// **Errors** also when the op calls others.
+    pub fn run_with<const K: Kernels>(
+        &self,
+        cpu: &Cpu,
+        reads: &[View],
+        writes: &mut [ViewMut],
+        workspace: &mut [f32],
+    ) -> Result<()> {
+        if self.kernels() & !K != 0 {
+            return self.not_linked();
+        }
         match self {
             Op::Input(_) | Op::Variable(_) | Op::Constant(_) => {
                 Err(misuse!("{}: a source is not computed", self.name()))
             }
-            Op::Scalar(..) | Op::Iota(_) => source::run(self, writes),
-            Op::Random(r) => r.run(cpu, reads, writes),
+            Op::Scalar(..) | Op::Iota(_) if K & used::SOURCE != 0 => source::run(self, writes),
+            Op::Random(r) if K & used::RANDOM != 0 => r.run(cpu, reads, writes),
             Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::And | Op::Or | Op::Not => {
-                elementwise::run(self, cpu, reads, writes)
+                elementwise::run::<K>(self, cpu, reads, writes)
             }
             Op::Select | Op::Cast(_) | Op::StopGradient | Op::Broadcast(_) => {
-                elementwise::run(self, cpu, reads, writes)
+                elementwise::run::<K>(self, cpu, reads, writes)
             }
-            Op::Region(r) => r.run(cpu, reads, writes),
-            Op::Reshape(_) | Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => {
+            Op::Region(r) => r.run::<K>(cpu, reads, writes),
+            Op::Reshape(_) | Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_)
+                if K & used::MOVE != 0 =>
+            {
                 movement::run(self, reads, writes)
             }
-            Op::Matmul(ta, tb) => matmul::run(*ta, *tb, cpu, reads, writes, workspace),
-            Op::Conv2d(c) => c.run(cpu, reads, writes, workspace),
-            Op::Pool(p) => p.run(cpu, reads, writes),
-            Op::Reduce(r) => r.run(cpu, reads, writes),
-            Op::ArgReduce(a) => a.run(reads, writes),
+            Op::Matmul(ta, tb) if K & used::MATMUL != 0 => {
+                matmul::run(*ta, *tb, cpu, reads, writes, workspace)
+            }
+            Op::Conv2d(c) => c.run::<K>(cpu, reads, writes, workspace),
+            Op::Pool(p) => p.run::<K>(cpu, reads, writes),
+            Op::Reduce(r) if K & used::REDUCE != 0 => r.run(cpu, reads, writes),
+            Op::ArgReduce(a) if K & used::ARG_REDUCE != 0 => a.run(reads, writes),
+            Op::Scalar(..) | Op::Iota(_) | Op::Random(_) | Op::Reshape(_) => self.not_linked(),
+            Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => self.not_linked(),
+            Op::Matmul(..) | Op::Reduce(_) | Op::ArgReduce(_) => self.not_linked(),
         }
+    }
+
+    fn not_linked(&self) -> Result<()> {
+        Err(unsupported!("{}: this program was built without its kernel", self.name()))
     }
 
     /// The vector-Jacobian product: the cotangent of each operand from the cotangents of the results, `None`

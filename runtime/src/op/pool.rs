@@ -1,6 +1,6 @@
 //! 2-D pooling and its gradients, NHWC.
 
-use super::{Kind, Window, expect_f32, expect_operands};
+use super::{Kernels, Kind, Window, expect_f32, expect_operands, used};
 use crate::kernel::{self, Cpu, Pool2d, View, ViewMut};
 use crate::{DType, Result, Shape, misuse};
 use serde::{Deserialize, Serialize};
@@ -83,7 +83,12 @@ impl Pool {
         Ok((shape, DType::F32))
     }
 
-    pub(super) fn run(&self, cpu: &Cpu, reads: &[View], writes: &mut [ViewMut]) -> Result<()> {
+    pub(super) fn run<const K: Kernels>(
+        &self,
+        cpu: &Cpu,
+        reads: &[View],
+        writes: &mut [ViewMut],
+    ) -> Result<()> {
         let Some(out) = writes.first_mut() else { return Err(misuse!("{}: no result", self.name())) };
         let mut kinds = heapless::Vec::<Kind, 2>::new();
         for r in reads {
@@ -109,11 +114,21 @@ impl Pool {
         let out = out.slice::<f32>()?;
         let a = reads[0].slice::<f32>()?;
         match self {
-            Pool::Forward(PoolKind::Max, _) => kernel::max_pool2d(cpu, &g, a, out),
-            Pool::Forward(PoolKind::Average, _) => kernel::average_pool2d(cpu, &g, a, out),
-            Pool::MaxGrad(_) => kernel::max_pool2d_grad(cpu, &g, a, reads[1].slice::<f32>()?, out),
-            Pool::MaxPick(_) => kernel::generic::max_pool2d_pick(&g, a, reads[1].slice::<f32>()?, out),
-            Pool::AverageGrad(..) => kernel::average_pool2d_grad(cpu, &g, a, out),
+            Pool::Forward(PoolKind::Max, _) if K & used::MAX_POOL != 0 => kernel::max_pool2d(cpu, &g, a, out),
+            Pool::Forward(PoolKind::Average, _) if K & used::AVERAGE_POOL != 0 => {
+                kernel::average_pool2d(cpu, &g, a, out)
+            }
+            Pool::MaxGrad(_) if K & used::MAX_POOL_GRAD != 0 => {
+                kernel::max_pool2d_grad(cpu, &g, a, reads[1].slice::<f32>()?, out)
+            }
+            Pool::MaxPick(_) if K & used::MAX_POOL_GRAD != 0 => {
+                kernel::generic::max_pool2d_pick(&g, a, reads[1].slice::<f32>()?, out)
+            }
+            Pool::AverageGrad(..) if K & used::AVERAGE_POOL_GRAD != 0 => {
+                kernel::average_pool2d_grad(cpu, &g, a, out)
+            }
+            // `Op::run_with` refuses ops whose kernels are not there.
+            Pool::Forward(..) | Pool::MaxGrad(_) | Pool::MaxPick(_) | Pool::AverageGrad(..) => {}
         }
         Ok(())
     }

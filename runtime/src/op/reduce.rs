@@ -69,6 +69,8 @@ impl Reduce {
         Ok((without(&x, axis, count)?, DType::F32))
     }
 
+    // Its large frame must not become that of every op.
+    #[inline(never)]
     pub(super) fn run(&self, cpu: &Cpu, reads: &[View], writes: &mut [ViewMut]) -> Result<()> {
         let ([x], [y]) = (reads, writes) else {
             return Err(misuse!("{}: expected one operand", self.kind.name()));

@@ -3,6 +3,7 @@
 //! A single elementwise op runs as a region of one instruction, so there is one elementwise kernel.
 
 use super::scalar::{Binary, Compare, Unary};
+use super::{Kernels, used};
 use crate::kernel::tile::{self, Program, REGISTERS, Registers};
 use crate::kernel::{Cpu, View, ViewMut};
 use crate::{DType, Result, Shape, misuse};
@@ -135,8 +136,15 @@ impl Region {
         Ok(())
     }
 
-    /// Runs the region; shapes and registers are checked.
-    pub fn run(&self, cpu: &Cpu, reads: &[View], writes: &[ViewMut]) -> Result<()> {
+    fn registers(&self) -> usize {
+        let operands = |i: &Instruction| i.to.max(i.a).max(i.b).max(i.c) as usize + 1;
+        let code = self.code.iter().map(operands).max().unwrap_or(0);
+        let results = self.results.iter().map(|&r| r as usize + 1).max().unwrap_or(0);
+        code.max(results).max(self.reads as usize + self.immediates.len())
+    }
+
+    /// Runs the region with the kernels `K`; shapes and registers are checked.
+    pub fn run<const K: Kernels>(&self, cpu: &Cpu, reads: &[View], writes: &[ViewMut]) -> Result<()> {
         let mut kinds = Fixed::<(Shape, DType), READS>::new();
         for r in reads {
             kinds.push((*r.shape(), r.dtype())).map_err(|_| misuse!("region: too many operands"))?;
@@ -146,35 +154,38 @@ impl Region {
         if writes.len() != self.dtypes.len() || !writes.iter().zip(&self.dtypes).all(same) {
             return Err(misuse!("region: results do not fit their slots"));
         }
-        tile::run(cpu, self, &self.shape, reads, writes);
+        tile::run(cpu, &Linked::<K>(self), &self.shape, reads, writes);
         Ok(())
     }
 }
 
-impl Program for Region {
+/// A region in a program that links no scalar functions but `K`.
+struct Linked<'r, const K: Kernels>(&'r Region);
+
+impl<const K: Kernels> Program for Linked<'_, K> {
     fn registers(&self) -> usize {
-        let operands = |i: &Instruction| i.to.max(i.a).max(i.b).max(i.c) as usize + 1;
-        let code = self.code.iter().map(operands).max().unwrap_or(0);
-        let results = self.results.iter().map(|&r| r as usize + 1).max().unwrap_or(0);
-        code.max(results).max(self.reads as usize + self.immediates.len())
+        self.0.registers()
     }
 
     #[inline(always)]
     fn prepare(&self, r: &mut Registers) {
-        for (i, &word) in self.immediates.iter().enumerate() {
-            r.fill(self.reads + i as u8, word);
+        for (i, &word) in self.0.immediates.iter().enumerate() {
+            r.fill(self.0.reads + i as u8, word);
         }
     }
 
     #[inline(always)]
     fn execute(&self, r: &mut Registers) {
-        for &Instruction { op, to, a, b, c } in &self.code {
+        for &Instruction { op, to, a, b, c } in &self.0.code {
             match op {
-                Scalar::Unary(f) => f.run(r, to, a),
-                Scalar::Binary(f) => f.run(r, to, a, b),
-                Scalar::BinaryI32(f) => f.run_i32(r, to, a, b),
-                Scalar::Compare(f) => f.run(r, to, a, b),
-                Scalar::CompareI32(f) => f.run_i32(r, to, a, b),
+                Scalar::Unary(f) => f.run::<K>(r, to, a),
+                Scalar::Binary(f) => f.run::<K>(r, to, a, b),
+                Scalar::Compare(f) if K & used::COMPARE != 0 => f.run(r, to, a, b),
+                Scalar::BinaryI32(f) if K & used::INTEGER != 0 => f.run_i32(r, to, a, b),
+                Scalar::CompareI32(f) if K & used::INTEGER != 0 => f.run_i32(r, to, a, b),
+                // `Op::run_with` refuses regions whose functions are not there.
+                Scalar::Compare(_) | Scalar::BinaryI32(_) | Scalar::CompareI32(_) => {}
+                _ if K & used::SELECT == 0 => {}
                 Scalar::And => r.map2(to, a, b, |x, y| x & y),
                 Scalar::Or => r.map2(to, a, b, |x, y| x | y),
                 Scalar::Not => r.map(to, a, |x| x ^ 1),
@@ -190,6 +201,6 @@ impl Program for Region {
     }
 
     fn results(&self) -> &[u8] {
-        &self.results
+        &self.0.results
     }
 }

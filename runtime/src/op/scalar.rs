@@ -2,6 +2,7 @@
 //!
 //! To add one: a row here, its derivative in `vjp` of the same enum, and a test domain in `domain`.
 
+use super::Kernels;
 use crate::kernel::tile::Registers;
 use crate::math;
 use serde::{Deserialize, Serialize};
@@ -141,22 +142,36 @@ impl Unary {
         }
     }
 
-    /// Runs the row on a tile.
+    /// Runs the row on a tile, if it is linked.
     #[inline(always)]
-    pub(crate) fn run(self, r: &mut Registers, to: u8, a: u8) {
+    pub(crate) fn run<const K: Kernels>(self, r: &mut Registers, to: u8, a: u8) {
         macro_rules! each {
-            ($($Name:ident)*) => { match self { $(Unary::$Name => r.map(to, a, |x| Unary::$Name.value(f32::from_bits(x)).to_bits()),)* } };
+            ($($Name:ident)*) => {
+                match self {
+                    $(Unary::$Name => if K & Unary::$Name.kernel() != 0 {
+                        r.map(to, a, |x| Unary::$Name.value(f32::from_bits(x)).to_bits())
+                    },)*
+                }
+            };
         }
         each!(Neg Abs Sign Exp Expm1 Log Log1p Sqrt Rsqrt Square Reciprocal Sigmoid Tanh Relu Softplus Floor Ceil Round Sin Cos Erf);
     }
 }
 
 impl Binary {
-    /// Runs the row on a tile of floats.
+    /// Runs the row on a tile of floats, if it is linked.
     #[inline(always)]
-    pub(crate) fn run(self, r: &mut Registers, to: u8, a: u8, b: u8) {
+    pub(crate) fn run<const K: Kernels>(self, r: &mut Registers, to: u8, a: u8, b: u8) {
         macro_rules! each {
-            ($($Name:ident)*) => { match self { $(Binary::$Name => r.map2(to, a, b, |x, y| Binary::$Name.value(f32::from_bits(x), f32::from_bits(y)).to_bits()),)* } };
+            ($($Name:ident)*) => {
+                match self {
+                    $(Binary::$Name => if K & Binary::$Name.kernel() != 0 {
+                        r.map2(to, a, b, |x, y| {
+                            Binary::$Name.value(f32::from_bits(x), f32::from_bits(y)).to_bits()
+                        })
+                    },)*
+                }
+            };
         }
         each!(Add Sub Mul Div Pow Maximum Minimum);
     }

@@ -13,15 +13,17 @@
 //! | 44 | 4 + 4 | steps: offset, length |
 //! | 52 | 4 | number of steps |
 //! | 56 | 4 + 4 | constants: offset, length |
+//! | 64 | 8 | kernels that the steps call, [`used`](crate::op::used) |
 //!
 //! Numbers are little-endian. A port is `(name, slot)`.
 
 use super::{Place, Slot, Step};
+use crate::op::Kernels;
 use crate::{Result, format_error};
 
 const MAGIC: &[u8; 8] = b"GRADPLAN";
 const VERSION: u32 = 1;
-const HEADER: usize = 64;
+const HEADER: usize = 72;
 
 /// The arena that a plan file asks for, in bytes, from its header alone: a constant expression, so that a static
 /// arena has the right size before the program is flashed. 0 for bytes too short to be a plan, which
@@ -38,6 +40,18 @@ pub const fn arena_bytes(plan: &[u8]) -> usize {
     u32::from_le_bytes([plan[20], plan[21], plan[22], plan[23]]) as usize
 }
 
+/// The kernels that a plan file calls, from its header alone: a constant expression for
+/// [`StaticSession::with_kernels`](crate::session::StaticSession::with_kernels). None for bytes too short to be a plan.
+pub const fn kernels(plan: &[u8]) -> Kernels {
+    match plan.first_chunk::<HEADER>() {
+        Some(header) => match header.last_chunk::<8>() {
+            Some(word) => u64::from_le_bytes(*word),
+            None => 0,
+        },
+        None => 0,
+    }
+}
+
 /// A plan inside a byte string, decoded a step at a time without an allocator.
 #[derive(Clone, Copy)]
 pub struct PlanFile<'a> {
@@ -49,6 +63,7 @@ pub struct PlanFile<'a> {
     steps: &'a [u8],
     step_count: usize,
     constants: &'a [u8],
+    kernels: Kernels,
 }
 
 impl<'a> PlanFile<'a> {
@@ -56,6 +71,8 @@ impl<'a> PlanFile<'a> {
     ///
     /// **Errors** when the bytes are not a plan, are damaged, or hold a step that does not type or that leaves
     /// its memory.
+    // Its frame is gone when the plan runs.
+    #[inline(never)]
     pub fn parse(bytes: &'a [u8]) -> Result<PlanFile<'a>> {
         let word = |at: usize| -> Result<usize> {
             match bytes.get(at..at + 4) {
@@ -74,7 +91,7 @@ impl<'a> PlanFile<'a> {
             return Err(format_error!("plan file: truncated, expected {len} bytes, got {}", bytes.len()));
         }
         let bytes = &bytes[..len];
-        if crc32fast::hash(&bytes[16..]) as usize != word(12)? {
+        if checksum(&bytes[16..]) as usize != word(12)? {
             return Err(format_error!("plan file: the checksum does not match; the file is damaged"));
         }
         let section = |at: usize| -> Result<&'a [u8]> {
@@ -92,6 +109,7 @@ impl<'a> PlanFile<'a> {
             steps: section(44)?,
             step_count: word(52)?,
             constants: section(56)?,
+            kernels: kernels(bytes),
         };
         file.check()?;
         Ok(file)
@@ -106,9 +124,11 @@ impl<'a> PlanFile<'a> {
             };
             (slot.offset as usize).checked_add(slot.bytes()).is_some_and(|end| end <= len)
         };
-        let mut steps = self.steps();
-        for step in steps.by_ref() {
+        for step in self.steps() {
             let step = step?;
+            if step.op.kernels() & !self.kernels != 0 {
+                return Err(format_error!("plan file: the header lacks a kernel of its steps"));
+            }
             step.check_kinds()?;
             step.check_overlap()?;
             if !step.reads.iter().chain(&step.writes).chain(&step.workspace).all(inside) {
@@ -137,6 +157,11 @@ impl<'a> PlanFile<'a> {
     /// The constants: weights and other fixed tensors.
     pub fn constants(&self) -> &'a [u8] {
         self.constants
+    }
+
+    /// The kernels that the steps call.
+    pub fn kernels(&self) -> Kernels {
+        self.kernels
     }
 
     /// The number of inputs.
@@ -189,6 +214,30 @@ impl<'a> PlanFile<'a> {
     pub fn steps(&self) -> Steps<'a> {
         Steps { rest: self.steps, left: self.step_count }
     }
+}
+
+#[cfg(feature = "alloc")]
+use crc32fast::hash as checksum;
+#[cfg(not(feature = "alloc"))]
+use small_checksum as checksum;
+
+/// CRC-32 (IEEE) by half bytes: a table of 64 bytes where flash is scarce.
+#[cfg(any(test, not(feature = "alloc")))]
+fn small_checksum(bytes: &[u8]) -> u32 {
+    const TABLE: [u32; 16] = {
+        let mut table = [0; 16];
+        let mut i = 0;
+        while i < 64 {
+            let before = if i % 4 == 0 { (i / 4) as u32 } else { table[i / 4] };
+            table[i / 4] = if before & 1 == 1 { before >> 1 ^ 0xedb8_8320 } else { before >> 1 };
+            i += 1;
+        }
+        table
+    };
+    !bytes.iter().fold(!0, |crc, &byte| {
+        let crc = TABLE[((crc ^ u32::from(byte)) & 15) as usize] ^ crc >> 4;
+        TABLE[((crc ^ u32::from(byte) >> 4) & 15) as usize] ^ crc >> 4
+    })
 }
 
 /// Iterator over the steps of a [`PlanFile`].
@@ -262,10 +311,12 @@ mod write {
                 let word = u32::try_from(word).map_err(|_| format_error!("plan file: larger than 4 GiB"))?;
                 bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
             }
+            let kernels = self.steps.iter().fold(0, |set, step| set | step.op.kernels());
+            bytes[64..HEADER].copy_from_slice(&kernels.to_le_bytes());
             bytes[HEADER..steps_at].copy_from_slice(&ports);
             bytes[steps_at..steps_at + steps.len()].copy_from_slice(&steps);
             bytes[constants_at..].copy_from_slice(self.constants.bytes());
-            let crc = crc32fast::hash(&bytes[16..]);
+            let crc = super::checksum(&bytes[16..]);
             bytes[12..16].copy_from_slice(&crc.to_le_bytes());
             Ok(bytes)
         }
@@ -294,6 +345,19 @@ mod write {
             };
             plan.verify()?;
             Ok(plan)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_checksums_are_equal() {
+        let bytes: [u8; 999] = core::array::from_fn(|i| (i * i % 251) as u8);
+        for n in [0, 1, 7, 999] {
+            assert_eq!(small_checksum(&bytes[..n]), crc32fast::hash(&bytes[..n]));
         }
     }
 }

@@ -77,6 +77,9 @@ pub struct Step {
     pub workspace: Option<Slot>,
 }
 
+/// Steps are decoded on the stack of microcontrollers.
+const _: () = assert!(size_of::<Step>() <= 1024);
+
 impl Step {
     /// Checks that slots overlap only where the op allows it: an elementwise region may write exactly the bytes
     /// of an operand that has as many elements as the loop.

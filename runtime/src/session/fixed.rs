@@ -2,24 +2,49 @@
 
 use crate::arena::Memory;
 use crate::kernel::{Cpu, Level};
+use crate::op::{Kernels, used};
 use crate::plan::file::PlanFile;
-use crate::plan::{Place, Slot};
-use crate::{Element, Result, misuse};
+use crate::plan::{Place, Slot, Step};
+use crate::{Element, Result, misuse, unsupported};
 
 /// A plan file read in place with an arena that the caller provides; nothing is allocated, steps are decoded
 /// one at a time.
-pub struct StaticSession<'a> {
+pub struct StaticSession<'a, const K: Kernels = { used::EVERY }> {
     file: PlanFile<'a>,
     arena: &'a mut [u8],
     level: Level,
 }
 
 impl<'a> StaticSession<'a> {
-    /// Checks the plan and the arena, both aligned to at least 4 bytes.
+    /// Checks the plan and the arena, both aligned to at least 4 bytes. The program links every kernel.
     ///
     /// **Errors** when the bytes are not a sound inference plan or the arena is too small.
     pub fn new(plan: &'a [u8], arena: &'a mut [u8]) -> Result<StaticSession<'a>> {
+        StaticSession::with_kernels(plan, arena)
+    }
+}
+
+impl<'a, const K: Kernels> StaticSession<'a, K> {
+    /// As [`new`](StaticSession::new), in a program that links no kernels but `K`.
+    ///
+    /// ```no_run
+    /// use gradling::plan::file::{arena_bytes, kernels};
+    /// use gradling::session::StaticSession;
+    /// # const PLAN: &[u8] = &[0; 64];
+    /// # /*
+    /// const PLAN: &[u8] = include_bytes!("model.plan");
+    /// # */
+    /// # let mut arena = [0; 64];
+    /// let session = StaticSession::<{ kernels(PLAN) }>::with_kernels(PLAN, &mut arena)?;
+    /// # Ok::<(), gradling::Error>(())
+    /// ```
+    ///
+    /// **Errors** also when the plan calls others.
+    pub fn with_kernels(plan: &'a [u8], arena: &'a mut [u8]) -> Result<StaticSession<'a, K>> {
         let file = PlanFile::parse(plan)?;
+        if file.kernels() & !K != 0 {
+            return Err(unsupported!("session: the plan calls kernels that this program was built without"));
+        }
         if arena.len() < file.arena_bytes() {
             return Err(misuse!(
                 "session: the plan needs an arena of {} bytes, got {}",
@@ -68,14 +93,26 @@ impl<'a> StaticSession<'a> {
     /// Runs every step.
     ///
     /// **Errors** when a step fails; a plan that was accepted has none that does.
+    // The caller's frame stays small.
+    #[inline(never)]
     pub fn run(&mut self) -> Result<()> {
         let cpu = Cpu::new(self.level, None);
         let mut memory = Memory::new(&mut self.arena[..], &mut [], self.file.constants())?;
-        for step in self.file.steps() {
-            let step = step?;
-            let mut operands = memory.operands(&step)?;
-            step.op.run(&cpu, &operands.reads, &mut operands.writes, operands.workspace)?;
+        let mut steps = self.file.steps();
+        // By reference: a step is large, and a copy of it would stay on the stack.
+        while let Some(step) = &steps.next() {
+            match step {
+                Ok(step) => run_step::<K>(&cpu, &mut memory, step)?,
+                Err(error) => return Err(error.clone()),
+            }
         }
         Ok(())
+    }
+}
+
+fn run_step<const K: Kernels>(cpu: &Cpu, memory: &mut Memory, step: &Step) -> Result<()> {
+    match &mut memory.operands(step) {
+        Ok(o) => step.op.run_with::<K>(cpu, &o.reads, &mut o.writes, o.workspace),
+        Err(error) => Err(error.clone()),
     }
 }

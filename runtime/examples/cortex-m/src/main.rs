@@ -11,7 +11,7 @@ use cortex_m_rt::{ExceptionFrame, STACK_PAINT_VALUE, entry, exception};
 use cortex_m_semihosting::debug::{EXIT_FAILURE, EXIT_SUCCESS, exit};
 use cortex_m_semihosting::hprintln;
 use gradling::arena::Aligned;
-use gradling::plan::file::arena_bytes;
+use gradling::plan::file::{arena_bytes, kernels};
 use gradling::session::StaticSession;
 use gradling::{Error, Result};
 
@@ -35,7 +35,7 @@ fn main() -> ! {
 }
 
 fn classify(arena: &mut [u8]) -> Result<()> {
-    let mut session = StaticSession::new(&PLAN.0, arena)?;
+    let mut session = StaticSession::<{ kernels(MODEL) }>::with_kernels(&PLAN.0, arena)?;
     for (x, &pixel) in session.input_mut::<f32>(0)?.iter_mut().zip(&DIGIT) {
         *x = f32::from(pixel) / 255.0;
     }

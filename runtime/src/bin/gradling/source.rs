@@ -25,7 +25,9 @@ pub fn load(folder: Option<&Path>, download: bool) -> Result<Mnist> {
         Some(source) => format!("MNIST is not in {}", source.cache.display()),
         None => "there is no folder to keep downloads in".to_string(),
     };
-    note(&format!("note: using the embedded subset of MNIST (6,000 + 1,000 pictures): {reason}"));
+    note(&format!(
+        "note: using the embedded subset of MNIST (6,000 + 1,000 pictures; --data DIR gives all): {reason}"
+    ));
     mnist::load(&Source::Subset)
 }
 

@@ -35,7 +35,7 @@ pub struct Train {
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     batch_size: u32,
     /// Seed of the first weights and of the order of the pictures
-    #[arg(long, default_value_t = 42)]
+    #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Step size of the Adam optimizer
     #[arg(long, default_value_t = 0.001, value_parser = positive)]

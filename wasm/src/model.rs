@@ -1,0 +1,447 @@
+//! Models: layers from plain arguments, training one batch at a time.
+
+use crate::tensors::{Core, Tensors, dims};
+use crate::{Js, js_error};
+use gradling::nn::{
+    Activation, ActivationLayer, Adam, Conv2D, Dense, Dropout, Fit, FitRun, Flatten, Initializer, Layer, Loss,
+    MaxPooling2D, Metric, Optimizer, Progress, Sequential, Sgd,
+};
+use gradling::{Padding, Result, Tensor, VariableId, misuse, unsupported};
+use std::cell::RefCell;
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+
+/// A sequential model and the training run in progress.
+#[wasm_bindgen]
+pub struct Model {
+    model: Sequential,
+    tensors: Rc<RefCell<Tensors>>,
+    run: Option<FitRun>,
+    /// Loss and metrics of the last train step.
+    batch: Vec<f32>,
+    /// The sums over the epoch before the last train step.
+    totals: Vec<f32>,
+    /// How many samples the run trains on, and how many a step.
+    samples: usize,
+    batch_size: usize,
+}
+
+/// What a step of a training run did, for TypeScript.
+const BATCH: u32 = 0;
+const VALIDATION: u32 = 1;
+const EPOCH: u32 = 2;
+const DONE: u32 = 3;
+
+#[wasm_bindgen]
+impl Core {
+    /// A model without layers.
+    pub fn model(&self, seed: f64) -> Model {
+        self.wrap(Sequential::new().seed(seed as u64))
+    }
+
+    /// The model of a file.
+    pub fn load_model(&self, bytes: &[u8]) -> Js<Model> {
+        Sequential::from_bytes(bytes).map(|model| self.wrap(model)).map_err(js_error)
+    }
+}
+
+impl Core {
+    fn wrap(&self, model: Sequential) -> Model {
+        Model {
+            model,
+            tensors: self.tensors.clone(),
+            run: None,
+            batch: Vec::new(),
+            totals: Vec::new(),
+            samples: 0,
+            batch_size: 1,
+        }
+    }
+}
+
+fn activation(name: &str) -> Result<Activation> {
+    Activation::from_name(name)
+        .ok_or_else(|| unsupported!("activation {name}: expected linear, relu, sigmoid, tanh or softmax"))
+}
+
+fn initializer(name: &str) -> Result<Initializer> {
+    Initializer::from_name(name).ok_or_else(|| {
+        unsupported!("initializer {name}: expected zeros, ones or glorot, he or lecun with uniform or normal")
+    })
+}
+
+fn padding(same: bool) -> Padding {
+    if same { Padding::Same } else { Padding::Valid }
+}
+
+impl Model {
+    fn push(&mut self, layer: Result<impl Layer + 'static>, name: Option<String>) -> Js<()> {
+        let mut layer = layer.map_err(js_error)?;
+        if self.model.input_shape().is_some() {
+            return Err(js_error(misuse!("add: the model is built already; add every layer before using it")));
+        }
+        if let Some(name) = name {
+            if self.model.layers().iter().any(|l| l.name() == name) {
+                return Err(js_error(misuse!("add: there is a layer named {name} already")));
+            }
+            layer.set_name(&name);
+        }
+        self.model.push(Box::new(layer));
+        Ok(())
+    }
+
+    fn pair(&self, x: u32, y: u32) -> Result<(Tensor, Tensor)> {
+        let tensors = self.tensors.borrow();
+        Ok((tensors.get(x)?.clone(), tensors.get(y)?.clone()))
+    }
+
+    fn layer(&self, n: usize) -> Result<&dyn Layer> {
+        let layer = self.model.layers().get(n).ok_or_else(|| misuse!("layer: there is no layer {n}"))?;
+        Ok(&**layer)
+    }
+
+    /// The variables of a layer's weights, or of all.
+    fn weight_ids(&self, layer: Option<usize>) -> Result<Vec<VariableId>> {
+        let prefix = match layer {
+            Some(n) => self.layer(n)?.name().to_string() + "/",
+            None => String::new(),
+        };
+        let own = self.model.weights().filter(|(_, v)| v.name.starts_with(&prefix));
+        Ok(own.map(|(id, _)| id).collect())
+    }
+
+    /// The sums over the epoch so far: samples, loss, metrics.
+    fn read_totals(&self) -> Result<Vec<f32>> {
+        let variables = self.model.variables();
+        match variables.find("totals") {
+            Some(id) => Ok(variables.slice::<f32>(id)?.to_vec()),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn advance(&mut self) -> Result<u32> {
+        let Some(run) = &mut self.run else { return Err(misuse!("fit: there is no run")) };
+        Ok(match run.step(&mut self.model)? {
+            Progress::Batch { step, loss, .. } => {
+                if step == 1 {
+                    self.totals.fill(0.0);
+                }
+                self.read_batch(step, loss)?;
+                BATCH
+            }
+            Progress::Validation { .. } => VALIDATION,
+            Progress::Epoch { .. } => EPOCH,
+            Progress::Done => DONE,
+        })
+    }
+
+    /// The metrics of the batch are what the step added to the sums.
+    fn read_batch(&mut self, step: usize, loss: f32) -> Result<()> {
+        let mut totals = self.read_totals()?;
+        let (before, all) = ((step - 1) * self.batch_size, (step * self.batch_size).min(self.samples));
+        if totals.first() == Some(&0.0) {
+            // A validation starts, and the sums with it: the epoch's are in its logs, as means.
+            let logs = self.run.as_ref().map(FitRun::logs);
+            let sums = logs.into_iter().flat_map(|l| l.iter()).map(|(_, mean)| mean * all as f32);
+            totals = core::iter::once(all as f32).chain(sums).collect();
+        }
+        self.totals.resize(totals.len(), 0.0);
+        self.batch.clear();
+        self.batch.push(loss);
+        let size = (all - before) as f32;
+        self.batch.extend(totals.iter().zip(&self.totals).skip(2).map(|(now, then)| (now - then) / size));
+        self.totals = totals;
+        Ok(())
+    }
+}
+
+#[wasm_bindgen]
+impl Model {
+    /// Adds a fully connected layer.
+    pub fn dense(
+        &mut self,
+        units: usize,
+        activate: &str,
+        bias: bool,
+        kernel: &str,
+        bias_initializer: &str,
+        name: Option<String>,
+    ) -> Js<()> {
+        let layer = || {
+            Ok(Dense::new(units)
+                .activation(activation(activate)?)
+                .use_bias(bias)
+                .kernel_initializer(initializer(kernel)?)
+                .bias_initializer(initializer(bias_initializer)?))
+        };
+        self.push(layer(), name)
+    }
+
+    /// Adds a convolution; `window` is kernel, strides and dilation, two numbers each.
+    pub fn conv2d(
+        &mut self,
+        filters: usize,
+        window: &[u32],
+        same: bool,
+        activate: &str,
+        bias: bool,
+        kernel: &str,
+        bias_initializer: &str,
+        name: Option<String>,
+    ) -> Js<()> {
+        let layer = || {
+            let &[kh, kw, sh, sw, dh, dw] = window else { return Err(misuse!("conv2d: expected six numbers")) };
+            Ok(Conv2D::new(filters, [kh, kw])
+                .strides([sh, sw])
+                .dilation_rate([dh, dw])
+                .padding(padding(same))
+                .activation(activation(activate)?)
+                .use_bias(bias)
+                .kernel_initializer(initializer(kernel)?)
+                .bias_initializer(initializer(bias_initializer)?))
+        };
+        self.push(layer(), name)
+    }
+
+    /// Adds a maximum over windows; `window` is pool size and strides, two numbers each.
+    pub fn max_pooling2d(&mut self, window: &[u32], same: bool, name: Option<String>) -> Js<()> {
+        let layer = || {
+            let &[kh, kw, sh, sw] = window else { return Err(misuse!("maxPooling2d: expected four numbers")) };
+            Ok(MaxPooling2D::new([kh, kw]).strides([sh, sw]).padding(padding(same)))
+        };
+        self.push(layer(), name)
+    }
+
+    /// Adds a layer that makes one axis of all.
+    pub fn flatten(&mut self, name: Option<String>) -> Js<()> {
+        self.push(Ok(Flatten::new()), name)
+    }
+
+    /// Adds a layer that drops values while training.
+    pub fn dropout(&mut self, rate: f32, name: Option<String>) -> Js<()> {
+        self.push(Ok(Dropout::new(rate)), name)
+    }
+
+    /// Adds an activation.
+    pub fn activation(&mut self, activate: &str, name: Option<String>) -> Js<()> {
+        self.push(activation(activate).map(ActivationLayer::new), name)
+    }
+
+    /// Makes the weights for samples of a shape.
+    pub fn build(&mut self, sample: &[u32]) -> Js<()> {
+        self.model.build(&dims(sample)).map_err(js_error)
+    }
+
+    /// Sets optimizer (`sgd`: rate, momentum, Nesterov or not; `adam`: rate, two betas, epsilon), loss and
+    /// metrics.
+    pub fn compile(
+        &mut self,
+        optimizer: &str,
+        numbers: &[f32],
+        loss: &str,
+        from_logits: bool,
+        metrics: Vec<String>,
+    ) -> Js<()> {
+        self.run = None;
+        let mut compile = || {
+            let optimizer = match (optimizer, numbers) {
+                ("sgd", &[learning_rate, momentum, nesterov]) => {
+                    Optimizer::Sgd(Sgd { learning_rate, momentum, nesterov: nesterov != 0.0 })
+                }
+                ("adam", &[learning_rate, beta_1, beta_2, epsilon]) => {
+                    Optimizer::Adam(Adam { learning_rate, beta_1, beta_2, epsilon })
+                }
+                _ => return Err(unsupported!("optimizer {optimizer}: expected sgd, momentum or adam")),
+            };
+            let loss = match Loss::from_name(loss) {
+                Some(Loss::CategoricalCrossentropy { .. }) => Loss::CategoricalCrossentropy { from_logits },
+                Some(Loss::SparseCategoricalCrossentropy { .. }) => {
+                    Loss::SparseCategoricalCrossentropy { from_logits }
+                }
+                Some(loss) => loss,
+                None => {
+                    return Err(unsupported!(
+                        "loss {loss}: expected meanSquaredError, categoricalCrossentropy or \
+                         sparseCategoricalCrossentropy"
+                    ));
+                }
+            };
+            let mut list = Vec::new();
+            for name in &metrics {
+                list.push(
+                    Metric::from_name(name)
+                        .ok_or_else(|| unsupported!("metric {name}: expected accuracy, mse or mae"))?,
+                );
+            }
+            self.model.compile(optimizer, loss, &list)
+        };
+        compile().map_err(js_error)
+    }
+
+    /// Changes the learning rate of a compiled and built model.
+    pub fn set_learning_rate(&mut self, rate: f32) -> Js<()> {
+        self.model.set_learning_rate(rate).map_err(js_error)
+    }
+
+    /// The names of the metrics of a compiled model; `undefined` when it is not compiled.
+    pub fn metrics(&self) -> Option<Vec<String>> {
+        let (_, _, metrics) = self.model.compile_config()?;
+        Some(metrics.iter().map(|m| m.name().to_string()).collect())
+    }
+
+    /// Starts a training run, which [`step`](Model::step) advances. `validation` is nothing, or inputs and
+    /// targets.
+    pub fn begin(
+        &mut self,
+        x: u32,
+        y: u32,
+        epochs: usize,
+        batch_size: usize,
+        shuffle: bool,
+        validation_split: f32,
+        validation: &[u32],
+    ) -> Js<()> {
+        let mut begin = || {
+            let validation = match *validation {
+                [x, y] => Some(self.pair(x, y)?),
+                _ => None,
+            };
+            let (x, y) = self.pair(x, y)?;
+            self.samples = (x.shape().dim(0) as f32 * (1.0 - validation_split)) as usize;
+            self.batch_size = batch_size;
+            let fit = Fit { epochs, batch_size, shuffle, validation, validation_split, ..Fit::default() };
+            self.model.begin_fit(&x, &y, &fit)
+        };
+        self.run = Some(begin().map_err(js_error)?);
+        Ok(())
+    }
+
+    /// How many samples the run trains on.
+    pub fn train_samples(&self) -> usize {
+        self.samples
+    }
+
+    /// Trains or validates on the next batch; gives what it did: 0 a train step, 1 a batch of validation, 2 the
+    /// end of an epoch, 3 nothing, since all is done.
+    pub fn step(&mut self) -> Js<u32> {
+        self.advance().map_err(js_error)
+    }
+
+    /// Loss and metrics of the last train step.
+    pub fn batch_logs(&self) -> Vec<f32> {
+        self.batch.clone()
+    }
+
+    /// Loss and metrics over the epoch so far, or those of the epoch that ended last and of its validation.
+    pub fn epoch_logs(&self, ended: bool) -> Js<Vec<f32>> {
+        let Some(run) = &self.run else { return Ok(Vec::new()) };
+        if ended {
+            return Ok(run.logs().iter().map(|(_, v)| v).collect());
+        }
+        let logs = run.running_logs(&self.model).map_err(js_error)?;
+        Ok(logs.iter().map(|(_, v)| v).collect())
+    }
+
+    /// Ends the run and lets go of its data.
+    pub fn end(&mut self) {
+        self.run = None;
+    }
+
+    /// One train step on one batch; gives loss and metrics from before the update.
+    pub fn train_on_batch(&mut self, x: u32, y: u32) -> Js<Vec<f32>> {
+        let mut train = || {
+            let (x, y) = self.pair(x, y)?;
+            self.model.train_on_batch(&x, &y)
+        };
+        let logs = train().map_err(js_error)?;
+        Ok(logs.iter().map(|(_, v)| v).collect())
+    }
+
+    /// Loss and metrics over a data set.
+    pub fn evaluate(&mut self, x: u32, y: u32, batch_size: usize) -> Js<Vec<f32>> {
+        let mut evaluate = || {
+            let (x, y) = self.pair(x, y)?;
+            self.model.evaluate(&x, &y, batch_size)
+        };
+        let logs = evaluate().map_err(js_error)?;
+        Ok(logs.iter().map(|(_, v)| v).collect())
+    }
+
+    /// The outputs for a data set.
+    pub fn predict(&mut self, x: u32, batch_size: usize) -> Js<u32> {
+        let mut predict = || {
+            let x = self.tensors.borrow().get(x)?.clone();
+            self.model.predict(&x, batch_size)
+        };
+        let y = predict().map_err(js_error)?;
+        Ok(self.tensors.borrow_mut().put(y))
+    }
+
+    /// The table that Keras prints.
+    pub fn summary(&self) -> String {
+        self.model.summary()
+    }
+
+    /// The number of numbers in all weights.
+    pub fn count_params(&self) -> usize {
+        self.model.count_params()
+    }
+
+    /// The number of layers.
+    pub fn layer_count(&self) -> usize {
+        self.model.layers().len()
+    }
+
+    /// The class of a layer, as in Keras.
+    pub fn layer_class(&self, layer: usize) -> Js<String> {
+        self.layer(layer).map(|l| l.class_name().to_string()).map_err(js_error)
+    }
+
+    /// The name of a layer.
+    pub fn layer_name(&self, layer: usize) -> Js<String> {
+        self.layer(layer).map(|l| l.name().to_string()).map_err(js_error)
+    }
+
+    /// The shape of one output of a layer, or with -1 of one input of the model; `undefined` before the model is
+    /// built.
+    pub fn layer_shape(&self, layer: i32) -> Option<Vec<u32>> {
+        let shape = match usize::try_from(layer) {
+            Ok(layer) => self.model.output_shapes().get(layer),
+            Err(_) => self.model.input_shape(),
+        };
+        shape.map(|s| s.dims().to_vec())
+    }
+
+    /// Copies of the weights of a layer, or with -1 of all.
+    pub fn weights(&self, layer: i32) -> Js<Vec<u32>> {
+        let read = || -> Result<Vec<u32>> {
+            let ids = self.weight_ids(usize::try_from(layer).ok())?;
+            let values: Result<Vec<Tensor>> = ids.iter().map(|&id| self.model.variables().get(id)).collect();
+            let mut tensors = self.tensors.borrow_mut();
+            Ok(values?.into_iter().map(|t| tensors.put(t)).collect())
+        };
+        read().map_err(js_error)
+    }
+
+    /// Replaces the weights of a layer, or with -1 all.
+    pub fn set_weights(&mut self, layer: i32, values: &[u32]) -> Js<()> {
+        let mut write = || -> Result<()> {
+            let ids = self.weight_ids(usize::try_from(layer).ok())?;
+            if ids.len() != values.len() {
+                return Err(misuse!("setWeights: expected {} tensors, got {}", ids.len(), values.len()));
+            }
+            for (&id, &value) in ids.iter().zip(values) {
+                let name = self.model.variables().describe(id)?.name.clone();
+                let value = self.tensors.borrow().get(value)?.to_f32();
+                self.model.set_weight(&name, &value)?;
+            }
+            Ok(())
+        };
+        write().map_err(js_error)
+    }
+
+    /// The model as a file.
+    pub fn to_bytes(&self) -> Js<Vec<u8>> {
+        self.model.to_bytes().map_err(js_error)
+    }
+}

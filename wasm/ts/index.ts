@@ -1,0 +1,65 @@
+/**
+ * Gradling: neural networks that train and run in the browser and in Node, with the names of TensorFlow.js.
+ *
+ *     import * as tf from 'gradling';
+ *     await tf.ready();
+ *     tf.tensor2d([[1, 2], [3, 4]]).matMul(tf.eye(2)).print();
+ *
+ * @module
+ */
+
+export { getBackend, ready, setBackend, setWasmPath, version } from './core.js';
+export type { WasmSource } from './core.js';
+export {
+  dispose,
+  eye,
+  fill,
+  keep,
+  linspace,
+  memory,
+  ones,
+  onesLike,
+  randomNormal,
+  randomUniform,
+  range,
+  scalar,
+  Tensor,
+  tensor,
+  tensor1d,
+  tensor2d,
+  tensor3d,
+  tensor4d,
+  tidy,
+  truncatedNormal,
+  zeros,
+  zerosLike,
+} from './tensor.js';
+export type { DataType, MemoryInfo, NestedArray, TensorContainer, TensorLike, TypedArray } from './tensor.js';
+export * from './ops.js';
+export { layers, Layer } from './layers.js';
+export type {
+  ActivationIdentifier,
+  ActivationLayerArgs,
+  ConvLayerArgs,
+  DenseLayerArgs,
+  DropoutLayerArgs,
+  InitializerIdentifier,
+  LayerArgs,
+  Pooling2DLayerArgs,
+  Shape,
+} from './layers.js';
+export { History, loadLayersModel, loadModelBytes, Sequential, sequential } from './model.js';
+export type {
+  CustomCallbackArgs,
+  Logs,
+  LossIdentifier,
+  MetricIdentifier,
+  ModelBatchArgs,
+  ModelCompileArgs,
+  ModelFitArgs,
+  SequentialArgs,
+} from './model.js';
+export { Optimizer, train } from './train.js';
+export { nextFrame } from './yield.js';
+export * as io from './places.js';
+export type { IOHandler, ModelArtifacts, ModelSource, SaveResult } from './io.js';

@@ -1,0 +1,3 @@
+// What `tf.io` offers.
+
+export { browserDownloads, browserFiles, removeModel } from './io.js';
