@@ -13,15 +13,9 @@ use gradling::{Device, Level, Plan, Result, Session, Tensor, Variables};
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Pixels from 0 to 1.
-fn scaled(pictures: &Tensor) -> Result<Tensor> {
-    let pixels: Vec<f32> = pictures.as_u8()?.iter().map(|&p| f32::from(p) / 255.0).collect();
-    Tensor::new(&pictures.shape().to_vec(), pixels)
-}
-
 fn main() -> Result<()> {
     let data = mnist::load(&Source::Subset)?;
-    let (train_x, test_x) = (scaled(&data.train_x)?, scaled(&data.test_x)?);
+    let (train_x, test_x) = (mnist::scaled(&data.train_x)?, mnist::scaled(&data.test_x)?);
     let mut model = Sequential::new()
         .add(Flatten::new())
         .add(Dense::new(128).activation(Activation::Relu))

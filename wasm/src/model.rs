@@ -3,8 +3,8 @@
 use crate::tensors::{Core, Tensors, dims};
 use crate::{Js, js_error};
 use gradling::nn::{
-    Activation, ActivationLayer, Adam, Conv2D, Dense, Dropout, Fit, FitRun, Flatten, Initializer, Layer, Loss,
-    MaxPooling2D, Metric, Optimizer, Progress, Sequential, Sgd,
+    Activation, ActivationLayer, Adam, Conv2D, Dense, Dropout, Fit, FitRun, Flatten, Initializer, Layer,
+    Loss, MaxPooling2D, Metric, Optimizer, Progress, Sequential, Sgd,
 };
 use gradling::{Padding, Result, Tensor, VariableId, misuse, unsupported};
 use std::cell::RefCell;
@@ -78,7 +78,9 @@ impl Model {
     fn push(&mut self, layer: Result<impl Layer + 'static>, name: Option<String>) -> Js<()> {
         let mut layer = layer.map_err(js_error)?;
         if self.model.input_shape().is_some() {
-            return Err(js_error(misuse!("add: the model is built already; add every layer before using it")));
+            return Err(js_error(misuse!(
+                "add: the model is built already; add every layer before using it"
+            )));
         }
         if let Some(name) = name {
             if self.model.layers().iter().any(|l| l.name() == name) {
@@ -190,7 +192,9 @@ impl Model {
         name: Option<String>,
     ) -> Js<()> {
         let layer = || {
-            let &[kh, kw, sh, sw, dh, dw] = window else { return Err(misuse!("conv2d: expected six numbers")) };
+            let &[kh, kw, sh, sw, dh, dw] = window else {
+                return Err(misuse!("conv2d: expected six numbers"));
+            };
             Ok(Conv2D::new(filters, [kh, kw])
                 .strides([sh, sw])
                 .dilation_rate([dh, dw])
@@ -206,7 +210,9 @@ impl Model {
     /// Adds a maximum over windows; `window` is pool size and strides, two numbers each.
     pub fn max_pooling2d(&mut self, window: &[u32], same: bool, name: Option<String>) -> Js<()> {
         let layer = || {
-            let &[kh, kw, sh, sw] = window else { return Err(misuse!("maxPooling2d: expected four numbers")) };
+            let &[kh, kw, sh, sw] = window else {
+                return Err(misuse!("maxPooling2d: expected four numbers"));
+            };
             Ok(MaxPooling2D::new([kh, kw]).strides([sh, sw]).padding(padding(same)))
         };
         self.push(layer(), name)

@@ -1,7 +1,7 @@
 //! Ops computed at once on a tape.
 
-use crate::tensors::{Core, DTYPES, Tensors, dims, pick};
 use crate::Js;
+use crate::tensors::{Core, DTYPES, Tensors, dims, pick};
 use gradling::op::{Binary, Compare, ReduceKind, Unary};
 use gradling::rng::Rng;
 use gradling::{DType, Padding, Result, Shape, Tape, Tensor, Var, Window, misuse};

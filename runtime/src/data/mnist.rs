@@ -1,5 +1,6 @@
 //! MNIST: 28x28 grey pictures of handwritten digits with their labels, 0 is the paper and 255 the ink.
 
+use alloc::vec::Vec;
 use std::path::{Path, PathBuf};
 use std::string::String;
 
@@ -68,6 +69,14 @@ pub const FILES: [MnistFile; 4] = [
         sha256: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     },
 ];
+
+/// Pictures of bytes as float32 from 0 to 1, the shape unchanged.
+///
+/// **Errors** when the pictures are not of type uint8.
+pub fn scaled(pictures: &Tensor) -> Result<Tensor> {
+    let pixels: Vec<f32> = pictures.as_u8()?.iter().map(|&p| f32::from(p) / 255.0).collect();
+    Tensor::new(&pictures.shape().to_vec(), pixels)
+}
 
 /// Loads MNIST.
 ///

@@ -32,5 +32,19 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     print!("{}", table.render());
-    ExitCode::SUCCESS
+    // Cases of what does not exist yet are failures in the table; only a case that must pass fails the run.
+    let listed = match expected::read() {
+        Ok(listed) => listed,
+        Err(error) => {
+            eprintln!("golden: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match table.rows.iter().filter(|r| !r.passed() && listed.contains(&r.id())).count() {
+        0 => ExitCode::SUCCESS,
+        n => {
+            eprintln!("golden: {n} cases that must pass do not");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -169,7 +169,7 @@ impl Train {
 fn scaled(pictures: &Tensor, input: &[usize]) -> Result<Tensor> {
     let mut dims = vec![pictures.shape().dim(0)];
     dims.extend_from_slice(input);
-    Tensor::new(&dims, pictures.as_u8()?.iter().map(|&byte| f32::from(byte) / 255.0).collect::<Vec<f32>>())
+    mnist::scaled(pictures)?.reshape(&dims)
 }
 
 fn charts(history: &History) -> [Chart; 2] {

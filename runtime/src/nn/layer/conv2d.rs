@@ -107,7 +107,11 @@ impl Layer for Conv2D {
             ));
         }
         let (c, groups) = (input.dim(2), self.window.groups as usize);
-        if groups == 0 || self.filters == 0 || !c.is_multiple_of(groups) || !self.filters.is_multiple_of(groups) {
+        if groups == 0
+            || self.filters == 0
+            || !c.is_multiple_of(groups)
+            || !self.filters.is_multiple_of(groups)
+        {
             return Err(misuse!(
                 "{}: {groups} groups must divide {c} input channels and {} filters",
                 self.name,
