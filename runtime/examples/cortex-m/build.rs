@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The command that writes the files.
-const COMMAND: &str = "cargo run --release --package gradling --example firmware_model";
+const COMMAND: &str =
+    "cargo run --release --package gradling --features mnist-subset --example firmware_model";
 
 fn main() -> ExitCode {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -89,3 +89,72 @@ impl Op {
         }
     }
 }
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
+    use crate::kernel::{Cpu, Level, View, ViewMut};
+    use crate::op::{ArgReduce, Compare, Kind, Reduce, ReduceKind};
+    use crate::{DType, Shape, Window};
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    /// An op on float operands gives the same in a program with no kernels but its own, `K`, as in one with all.
+    fn check<const K: Kernels>(op: Op, operands: &[&[usize]]) {
+        assert_eq!(op.kernels() & !K, 0, "{op:?}");
+        let kinds: Vec<Kind> = operands.iter().map(|dims| (Shape::new(dims).unwrap(), DType::F32)).collect();
+        let value = |i: usize| (i * 7 % 11) as f32 * 0.25 + 0.5;
+        let data: Vec<Vec<f32>> = kinds.iter().map(|k| (0..k.0.numel()).map(value).collect()).collect();
+        let reads: Vec<View> =
+            data.iter().zip(&kinds).map(|(x, k)| View::new(x, k.0, k.1).unwrap()).collect();
+        let (shape, dtype) = op.infer(&kinds).unwrap()[0];
+        let cpu = Cpu::new(Level::Portable, None);
+        let run = |limited: bool| {
+            let (mut floats, mut integers, mut bytes) =
+                (vec![-1.0f32; shape.numel()], vec![-1i32; shape.numel()], vec![9u8; shape.numel()]);
+            let mut write = [match dtype {
+                DType::F32 => ViewMut::new(&mut floats, shape, dtype),
+                DType::I32 => ViewMut::new(&mut integers, shape, dtype),
+                DType::U8 | DType::Bool => ViewMut::new(&mut bytes, shape, dtype),
+            }
+            .unwrap()];
+            let ran = if limited {
+                op.run_with::<K>(&cpu, &reads, &mut write, &mut [])
+            } else {
+                op.run(&cpu, &reads, &mut write, &mut [])
+            };
+            ran.unwrap();
+            (floats, integers, bytes)
+        };
+        assert_eq!(run(true), run(false), "{op:?}");
+        let mut none: [ViewMut; 0] = [];
+        assert!(op.run_with::<0>(&cpu, &reads, &mut none, &mut []).is_err());
+    }
+
+    #[test]
+    fn ops_run_with_their_own_kernels_alone() {
+        let (x, y, filter): (&[usize], &[usize], &[usize]) = (&[1, 4, 4, 2], &[1, 2, 2, 3], &[3, 3, 2, 3]);
+        let window = Window::new([3, 3]);
+        let shape = |dims: &[usize]| Shape::new(dims).unwrap();
+        check::<CONV>(Op::Conv2d(Conv2d::Forward(window)), &[x, filter]);
+        check::<CONV_INPUT_GRAD>(Op::Conv2d(Conv2d::InputGrad(window, shape(x))), &[y, filter]);
+        check::<CONV_FILTER_GRAD>(Op::Conv2d(Conv2d::FilterGrad(window, shape(filter))), &[x, y]);
+        let pooled: &[usize] = &[1, 2, 2, 2];
+        check::<MAX_POOL>(Op::Pool(Pool::Forward(PoolKind::Max, window)), &[x]);
+        check::<AVERAGE_POOL>(Op::Pool(Pool::Forward(PoolKind::Average, window)), &[x]);
+        check::<MAX_POOL_GRAD>(Op::Pool(Pool::MaxGrad(window)), &[x, pooled]);
+        check::<MAX_POOL_GRAD>(Op::Pool(Pool::MaxPick(window)), &[x, x]);
+        check::<AVERAGE_POOL_GRAD>(Op::Pool(Pool::AverageGrad(window, shape(x))), &[pooled]);
+        check::<MATMUL>(Op::Matmul(false, true), &[&[3, 5], &[2, 5]]);
+        check::<REDUCE>(Op::Reduce(Reduce { kind: ReduceKind::Sum, axis: 0, count: 1 }), &[&[5, 3]]);
+        check::<ARG_REDUCE>(Op::ArgReduce(ArgReduce { smallest: false, axis: 1 }), &[&[5, 3]]);
+        check::<MOVE>(Op::Transpose([1, 0].into_iter().collect()), &[&[5, 3]]);
+        check::<MOVE>(Op::Concat(0), &[&[5, 3], &[2, 3]]);
+        check::<SELECT>(Op::Broadcast(shape(&[5, 3])), &[&[3]]);
+        check::<SELECT>(Op::Cast(DType::I32), &[&[7]]);
+        check::<{ Unary::Erf.kernel() }>(Op::Unary(Unary::Erf), &[&[70]]);
+        check::<{ Binary::Minimum.kernel() | INTEGER }>(Op::Binary(Binary::Minimum), &[&[70], &[70]]);
+        check::<{ COMPARE | INTEGER }>(Op::Compare(Compare::LessEqual), &[&[70], &[70]]);
+        check::<SOURCE>(Op::Iota(shape(&[4])), &[]);
+    }
+}

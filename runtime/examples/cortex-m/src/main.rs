@@ -2,7 +2,8 @@
 //! the compiler takes from the model, and there is no allocator.
 //!
 //! Prints its memory and the ten probabilities of one picture through the debugger (semihosting), then ends the
-//! emulator with 0, or 1 after an error.
+//! emulator with 0, or 1 after an error. The model comes from the runtime's example `firmware_model`, run first in the
+//! workspace; then `cargo run --release` here. `cargo xtask test --only firmware` does both and compares.
 #![no_std]
 #![no_main]
 
