@@ -250,18 +250,18 @@ pub fn ceil(x: f32) -> f32 {
 /// Square root: correctly rounded on every target.
 #[inline(always)]
 pub fn sqrt(x: f32) -> f32 {
-    #[cfg(feature = "std")]
+    #[cfg(any(feature = "std", target_arch = "wasm32"))]
     {
         x.sqrt()
     }
-    #[cfg(not(feature = "std"))]
+    #[cfg(not(any(feature = "std", target_arch = "wasm32")))]
     {
         sqrt_soft(x)
     }
 }
 
 /// Correctly rounded square root in integer arithmetic, one result bit a step (restoring method).
-#[cfg_attr(feature = "std", allow(dead_code))]
+#[cfg_attr(any(feature = "std", target_arch = "wasm32"), allow(dead_code))]
 pub fn sqrt_soft(x: f32) -> f32 {
     if x.is_nan() || x == 0.0 || x == f32::INFINITY {
         return x;

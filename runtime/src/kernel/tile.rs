@@ -190,6 +190,7 @@ pub fn run<P: Program>(cpu: &Cpu, program: &P, over: &Shape, reads: &[View], wri
 
 type Range = core::ops::Range<usize>;
 
+#[inline(never)]
 fn dispatch<P: Program>(level: Level, p: &P, over: &Shape, reads: &[View], writes: &[ViewMut], range: Range) {
     #[cfg(target_arch = "x86_64")]
     {

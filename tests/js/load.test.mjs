@@ -1,0 +1,17 @@
+// Loading the core. The first file by name: where all files share one page, nothing has loaded it before.
+
+import * as tf from '../../wasm/pkg/index.js';
+import { assert, test } from './harness.mjs';
+
+test('a synchronous call before ready is a clear error', () => {
+  assert.throws(() => tf.scalar(1), /^MisuseError: .*tf\.ready\(\)/);
+});
+
+test('ready may be called any number of times', async () => {
+  await Promise.all([tf.ready(), tf.ready()]);
+  await tf.ready();
+  assert.equal(tf.getBackend(), 'cpu');
+  assert.equal(await tf.setBackend('cpu'), true);
+  assert.equal(await tf.setBackend('quantum'), false);
+  assert.ok(/^\d+\.\d+\.\d+/.test(tf.version));
+});
