@@ -24,6 +24,18 @@ const FEATURES: [(&str, &str); 5] = [
     ("mutable-globals", "mutable-globals"),
 ];
 
+/// What keeps the module small: panics, which nothing catches in a browser, trap without text; loops keep
+/// their vector form, but little is inlined or unrolled.
+const SMALL: [&str; 7] = [
+    "-Zunstable-options",
+    "-Cpanic=immediate-abort",
+    "-Zlocation-detail=none",
+    "-Zfmt-debug=none",
+    "-Cllvm-args=-inline-threshold=10",
+    "-Cllvm-args=-unroll-threshold=20",
+    "-Copt-level=2",
+];
+
 /// Where the package is written.
 pub fn folder() -> PathBuf {
     root().join("wasm/pkg")
@@ -71,14 +83,17 @@ pub fn build(dev: bool) -> Result<usize> {
 }
 
 fn compile(dev: bool) -> Result<(PathBuf, usize)> {
-    let cross = Cross::new(WASM)?;
+    let cross = Cross::with_sources(WASM)?;
     let mut flags: Vec<String> =
         vec![format!("-Ctarget-feature={}", FEATURES.map(|(rustc, _)| format!("+{rustc}")).join(","))];
     // File names in panic messages: without the machine's folders, and shorter.
     for (prefix, name) in remapped() {
         flags.push(format!("--remap-path-prefix={}={name}", prefix.display()));
     }
-    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let mut flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    if !dev {
+        flags.extend(SMALL);
+    }
     let profile = if dev { "release" } else { "web" };
     let mut cargo = cross.cargo("build", Library::Std, &flags);
     let built = shell::build(cargo.args(["--package", "gradling-wasm", "--profile", profile]))?;

@@ -48,6 +48,8 @@ pub struct Cross {
     target: &'static str,
     target_dir: PathBuf,
     fallback: Option<Fallback>,
+    /// Whether the standard library is built from its sources.
+    from_sources: bool,
 }
 
 #[derive(Clone)]
@@ -67,21 +69,57 @@ impl Cross {
     pub fn new(target: &'static str) -> Result<Cross> {
         let forced = env::var_os("GRADLING_FALLBACK").is_some();
         if !forced && installed(target)? {
-            return Ok(Cross { target, target_dir: shell::target_dir(), fallback: None });
+            return Ok(Cross {
+                target,
+                target_dir: shell::target_dir(),
+                fallback: None,
+                from_sources: false,
+            });
         }
         if !forced && which("rustup").is_some() && !known_unavailable(target) {
             eprintln!("target {target} is not installed: trying rustup");
             let added =
                 succeeds(Command::new("rustup").args(["target", "add", target]), Duration::from_secs(120));
             if added && installed(target)? {
-                return Ok(Cross { target, target_dir: shell::target_dir(), fallback: None });
+                return Ok(Cross {
+                    target,
+                    target_dir: shell::target_dir(),
+                    fallback: None,
+                    from_sources: false,
+                });
             }
             remember_unavailable(target);
         }
         let fallback = fallback().with_context(|| {
             format!("no compiler for {target}: run `rustup target add {target}` and try again")
         })?;
-        Ok(Cross { target, target_dir: shell::target_dir().join("fallback"), fallback: Some(fallback) })
+        let target_dir = shell::target_dir().join("fallback");
+        Ok(Cross { target, target_dir, fallback: Some(fallback), from_sources: true })
+    }
+
+    /// A compiler that builds the standard library along, so that flags which change the size of every function
+    /// reach it too: the current toolchain if it has the sources, else after `rustup component add rust-src`,
+    /// else a distribution's.
+    ///
+    /// # Errors
+    /// None of the three works; the message says what to install.
+    pub fn with_sources(target: &'static str) -> Result<Cross> {
+        let forced = env::var_os("GRADLING_FALLBACK").is_some();
+        if !forced && !sources(&sysroot()?) && which("rustup").is_some() && !known_unavailable("rust-src") {
+            eprintln!("the sources of the standard library are not installed: trying rustup");
+            let mut add = Command::new("rustup");
+            if !succeeds(add.args(["component", "add", "rust-src"]), Duration::from_secs(120)) {
+                remember_unavailable("rust-src");
+            }
+        }
+        if !forced && sources(&sysroot()?) {
+            let target_dir = shell::target_dir().join("web");
+            return Ok(Cross { target, target_dir, fallback: None, from_sources: true });
+        }
+        let fallback =
+            fallback().context("no library sources: run `rustup component add rust-src` and try again")?;
+        let target_dir = shell::target_dir().join("fallback");
+        Ok(Cross { target, target_dir, fallback: Some(fallback), from_sources: true })
     }
 
     /// `cargo SUBCOMMAND` for the target with the given rustc flags, in the workspace root.
@@ -99,7 +137,6 @@ impl Cross {
                 }
                 let upper = self.target.to_uppercase().replace('-', "_");
                 command.env("RUSTC", &fallback.rustc);
-                command.env("RUSTC_BOOTSTRAP", "1");
                 command.env(format!("CARGO_TARGET_{upper}_LINKER"), &fallback.linker);
                 command
             }
@@ -110,7 +147,8 @@ impl Cross {
             command.env("CARGO_ENCODED_RUSTFLAGS", rustflags.join("\x1f"));
         }
         command.args([subcommand, "--target", self.target]);
-        if self.fallback.is_some() {
+        if self.from_sources {
+            command.env("RUSTC_BOOTSTRAP", "1");
             command.arg(format!("-Zbuild-std={}", library.crates()));
         }
         command
@@ -193,7 +231,12 @@ fn find_fallback() -> Option<(PathBuf, PathBuf)> {
         return None;
     }
     let sysroot = output(Command::new(&rustc).args(["--print", "sysroot"])).ok()?;
-    Path::new(&sysroot).join("lib/rustlib/src/rust/library/Cargo.lock").is_file().then_some((rustc, cargo))
+    sources(Path::new(&sysroot)).then_some((rustc, cargo))
+}
+
+/// Whether a toolchain has the sources of the standard library.
+fn sources(sysroot: &Path) -> bool {
+    sysroot.join("lib/rustlib/src/rust/library/Cargo.lock").is_file()
 }
 
 /// An LLVM linker that rustc can drive for wasm and for Cortex-M alike.
