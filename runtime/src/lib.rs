@@ -15,6 +15,7 @@ extern crate std;
 pub mod arena;
 #[cfg(feature = "alloc")]
 pub mod autodiff;
+mod checksum;
 #[cfg(feature = "alloc")]
 pub mod compose;
 #[cfg(feature = "std")]

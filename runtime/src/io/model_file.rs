@@ -84,7 +84,7 @@ impl Sequential {
         let len = bytes.len() as u64;
         bytes[16..24].copy_from_slice(&len.to_le_bytes());
         bytes[24..32].copy_from_slice(&(description.len() as u64).to_le_bytes());
-        let crc = crc32fast::hash(&bytes[16..]);
+        let crc = crate::checksum::crc32(&bytes[16..]);
         bytes[12..16].copy_from_slice(&crc.to_le_bytes());
         Ok(bytes)
     }
@@ -159,7 +159,7 @@ fn parse(bytes: &[u8]) -> Result<(Description, usize)> {
             bytes.len()
         ));
     }
-    if crc32fast::hash(&bytes[16..]) != word(12) {
+    if crate::checksum::crc32(&bytes[16..]) != word(12) {
         return Err(format_error!("model file: the checksum does not match; the file is damaged"));
     }
     let end =

@@ -17,6 +17,9 @@ pub const REGISTERS: usize = 24;
 /// Elements each thread takes at a time; loops shorter than two chunks stay on one thread.
 const CHUNK: usize = 64 * TILE;
 
+/// Tiles are computed in whole blocks of so many elements: loops then have no remainder, which halves their code.
+const BLOCK: usize = 16;
+
 /// One tile of 32-bit words.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
@@ -39,10 +42,20 @@ pub struct Registers {
     scratch: [MaybeUninit<Register>; REGISTERS],
     source: [*const u32; REGISTERS],
     used: usize,
-    len: usize,
+    /// Blocks of the current tile, the last one perhaps in part.
+    blocks: usize,
+    /// Elements of the current tile.
+    count: usize,
 }
 
 impl Registers {
+    /// Starts a tile of `count` elements.
+    #[inline(always)]
+    fn begin(&mut self, count: usize) {
+        self.count = count.min(TILE);
+        self.blocks = self.count.div_ceil(BLOCK);
+    }
+
     /// Takes the first `used` registers. In place, since the stack of a microcontroller has no room for a second file.
     fn take(&mut self, used: usize) {
         self.used = used.min(REGISTERS);
@@ -57,17 +70,19 @@ impl Registers {
         assert!((r as usize) < self.used);
         let source = self.source[r as usize];
         let start = if source.is_null() { self.scratch[r as usize].as_ptr().cast() } else { source };
-        // SAFETY: scratch registers below `used` are initialised; `source` was set by `load` to `len` readable
-        // words of the current tile.
-        unsafe { core::slice::from_raw_parts(start, self.len) }
+        // SAFETY: scratch registers below `used` are initialised and hold whole blocks; `source` was set by `load`
+        // where the blocks of the current tile are readable.
+        unsafe { core::slice::from_raw_parts(start, self.blocks * BLOCK) }
     }
 
     #[inline(always)]
     fn write(&mut self, r: u8) -> &mut [u32] {
         assert!((r as usize) < self.used);
         self.source[r as usize] = core::ptr::null();
-        // SAFETY: scratch registers below `used` are initialised and `len` is at most TILE.
-        unsafe { core::slice::from_raw_parts_mut(self.scratch[r as usize].as_mut_ptr().cast(), self.len) }
+        // SAFETY: scratch registers below `used` are initialised; TILE is a whole number of blocks.
+        unsafe {
+            core::slice::from_raw_parts_mut(self.scratch[r as usize].as_mut_ptr().cast(), self.blocks * BLOCK)
+        }
     }
 
     /// The destination beside the sources, which are other registers.
@@ -221,10 +236,11 @@ fn tiles<P: Program>(program: &P, over: &Shape, reads: &[View], writes: &[ViewMu
         scratch: [const { MaybeUninit::uninit() }; REGISTERS],
         source: [core::ptr::null(); REGISTERS],
         used: 0,
-        len: TILE,
+        blocks: 0,
+        count: 0,
     };
     registers.take(program.registers());
-    registers.len = TILE.min(range.len());
+    registers.begin(range.len());
     let mut patterns = [Access::Splat; REGISTERS];
     for (i, read) in reads.iter().enumerate() {
         patterns[i] = access(read.shape(), over).unwrap_or(Access::Splat);
@@ -236,7 +252,7 @@ fn tiles<P: Program>(program: &P, over: &Shape, reads: &[View], writes: &[ViewMu
     program.prepare(&mut registers);
     let mut start = range.start;
     while start < range.end {
-        registers.len = TILE.min(range.end - start);
+        registers.begin(range.end - start);
         for (i, read) in reads.iter().enumerate() {
             load(&mut registers, i, read, patterns[i], over, start);
         }
@@ -244,7 +260,7 @@ fn tiles<P: Program>(program: &P, over: &Shape, reads: &[View], writes: &[ViewMu
         for (&r, write) in program.results().iter().zip(writes) {
             store(&registers, r, write, start);
         }
-        start += registers.len;
+        start += registers.count;
     }
 }
 
@@ -264,20 +280,21 @@ fn word(view: &View, i: usize) -> u32 {
 #[inline(always)]
 fn load(registers: &mut Registers, r: usize, view: &View, pattern: Access, over: &Shape, start: usize) {
     let wide = view.dtype().size() == 4;
+    let (count, whole) = (registers.count, start + registers.blocks * BLOCK <= view.shape().numel());
     match pattern {
         Access::Splat => {}
-        Access::Full if wide => {
-            // SAFETY: start + len is at most the element count; the words are read before any store of this tile.
+        Access::Full if wide && whole => {
+            // SAFETY: the blocks of this tile are inside the view; the words are read before any store of this tile.
             registers.source[r] = unsafe { view.start().cast::<u32>().add(start) };
         }
         Access::Full => {
-            for (i, y) in registers.write(r as u8).iter_mut().enumerate() {
+            for (i, y) in registers.write(r as u8).iter_mut().take(count).enumerate() {
                 *y = word(view, start + i);
             }
         }
         Access::Cyclic(n) => {
             let mut at = start % n;
-            for y in registers.write(r as u8) {
+            for y in registers.write(r as u8).iter_mut().take(count) {
                 *y = word(view, at);
                 at += 1;
                 if at == n {
@@ -287,7 +304,7 @@ fn load(registers: &mut Registers, r: usize, view: &View, pattern: Access, over:
         }
         Access::Each(n) => {
             let (mut at, mut left) = (start / n, n - start % n);
-            let mut rest = registers.write(r as u8);
+            let mut rest = &mut registers.write(r as u8)[..count];
             while !rest.is_empty() {
                 let (now, later) = rest.split_at_mut(left.min(rest.len()));
                 now.fill(word(view, at));
@@ -305,7 +322,7 @@ fn load(registers: &mut Registers, r: usize, view: &View, pattern: Access, over:
                 rest /= over.dim(a as isize);
             }
             let mut at: usize = (0..rank).map(|a| index[a] * strides[a]).sum();
-            for y in registers.write(r as u8) {
+            for y in registers.write(r as u8).iter_mut().take(count) {
                 *y = word(view, at);
                 for a in (0..rank).rev() {
                     index[a] += 1;
@@ -323,8 +340,8 @@ fn load(registers: &mut Registers, r: usize, view: &View, pattern: Access, over:
 
 #[inline(always)]
 fn store(registers: &Registers, r: u8, view: &ViewMut, start: usize) {
-    let words = registers.read(r);
-    // SAFETY: start + len is at most the element count; threads store at disjoint ranges; the words are copied
+    let words = &registers.read(r)[..registers.count];
+    // SAFETY: start + count is at most the element count; threads store at disjoint ranges; the words are copied
     // with `copy` since a result that is an operand itself may lie at the same place.
     unsafe {
         match view.dtype() {

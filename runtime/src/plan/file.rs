@@ -91,7 +91,7 @@ impl<'a> PlanFile<'a> {
             return Err(format_error!("plan file: truncated, expected {len} bytes, got {}", bytes.len()));
         }
         let bytes = &bytes[..len];
-        if checksum(&bytes[16..]) as usize != word(12)? {
+        if crate::checksum::crc32(&bytes[16..]) as usize != word(12)? {
             return Err(format_error!("plan file: the checksum does not match; the file is damaged"));
         }
         let section = |at: usize| -> Result<&'a [u8]> {
@@ -216,30 +216,6 @@ impl<'a> PlanFile<'a> {
     }
 }
 
-#[cfg(feature = "alloc")]
-use crc32fast::hash as checksum;
-#[cfg(not(feature = "alloc"))]
-use small_checksum as checksum;
-
-/// CRC-32 (IEEE) by half bytes: a table of 64 bytes where flash is scarce.
-#[cfg(any(test, not(feature = "alloc")))]
-fn small_checksum(bytes: &[u8]) -> u32 {
-    const TABLE: [u32; 16] = {
-        let mut table = [0; 16];
-        let mut i = 0;
-        while i < 64 {
-            let before = if i % 4 == 0 { (i / 4) as u32 } else { table[i / 4] };
-            table[i / 4] = if before & 1 == 1 { before >> 1 ^ 0xedb8_8320 } else { before >> 1 };
-            i += 1;
-        }
-        table
-    };
-    !bytes.iter().fold(!0, |crc, &byte| {
-        let crc = TABLE[((crc ^ u32::from(byte)) & 15) as usize] ^ crc >> 4;
-        TABLE[((crc ^ u32::from(byte) >> 4) & 15) as usize] ^ crc >> 4
-    })
-}
-
 /// Iterator over the steps of a [`PlanFile`].
 #[derive(Clone)]
 pub struct Steps<'a> {
@@ -316,7 +292,7 @@ mod write {
             bytes[HEADER..steps_at].copy_from_slice(&ports);
             bytes[steps_at..steps_at + steps.len()].copy_from_slice(&steps);
             bytes[constants_at..].copy_from_slice(self.constants.bytes());
-            let crc = super::checksum(&bytes[16..]);
+            let crc = crate::checksum::crc32(&bytes[16..]);
             bytes[12..16].copy_from_slice(&crc.to_le_bytes());
             Ok(bytes)
         }
@@ -345,19 +321,6 @@ mod write {
             };
             plan.verify()?;
             Ok(plan)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_checksums_are_equal() {
-        let bytes: [u8; 999] = core::array::from_fn(|i| (i * i % 251) as u8);
-        for n in [0, 1, 7, 999] {
-            assert_eq!(small_checksum(&bytes[..n]), crc32fast::hash(&bytes[..n]));
         }
     }
 }

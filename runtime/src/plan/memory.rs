@@ -22,12 +22,12 @@ pub(super) const ALIGN: usize = 64;
 /// Greedy by size (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020): the
 /// largest value first, each at the lowest offset that is free during its lifetime.
 pub(super) fn place(values: &[Lifetime]) -> (alloc::vec::Vec<usize>, usize) {
-    let mut order: alloc::vec::Vec<usize> = (0..values.len()).collect();
-    order.sort_by_key(|&i| (core::cmp::Reverse(values[i].bytes), values[i].first));
+    let key = |i: usize| (usize::MAX - values[i].bytes, values[i].first, i);
+    let order: alloc::collections::BTreeSet<(usize, usize, usize)> = (0..values.len()).map(key).collect();
     let mut offsets = alloc::vec![0; values.len()];
     let mut placed: alloc::vec::Vec<usize> = alloc::vec::Vec::new();
     let mut total = 0;
-    for i in order {
+    for (_, _, i) in order {
         // Neighbours in time, by offset.
         let mut at = 0;
         for &j in placed.iter().filter(|&&j| values[j].meets(&values[i])) {

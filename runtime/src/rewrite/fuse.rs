@@ -74,8 +74,7 @@ impl Groups {
 
     /// Merges group `b` into group `a` if the result is a legal region.
     fn try_merge(&mut self, graph: &Graph, a: usize, b: usize) {
-        let mut union: Vec<usize> = self.members[a].iter().chain(&self.members[b]).copied().collect();
-        union.sort_unstable();
+        let union = merged(&self.members[a], &self.members[b]);
         if self.program(graph, &union).is_none() || self.cyclic(graph, &union) {
             return;
         }
@@ -202,6 +201,20 @@ impl Groups {
 
 fn producer(graph: &Graph, v: ValueId) -> usize {
     graph.values[v.index()].1 as usize
+}
+
+/// Two ascending lists as one.
+fn merged(a: &[usize], b: &[usize]) -> Vec<usize> {
+    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
+    let mut union = Vec::with_capacity(a.len() + b.len());
+    while let Some(next) = match (a.peek(), b.peek()) {
+        (Some(x), Some(y)) if x <= y => a.next(),
+        (Some(_), None) => a.next(),
+        _ => b.next(),
+    } {
+        union.push(*next);
+    }
+    union
 }
 
 /// Where a region gets an operand from.
