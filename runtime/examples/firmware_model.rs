@@ -9,7 +9,7 @@
 
 use gradling::data::mnist::{self, Source};
 use gradling::nn::{Activation, Dense, Fit, Flatten, Loss, Metric, Optimizer, Sequential};
-use gradling::{Device, Level, Plan, Result, Session, Tensor, Variables};
+use gradling::{Device, Level, Plan, Result, Session, Variables};
 use std::fmt::Write;
 use std::path::PathBuf;
 

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
+use gradling::data::mnist;
 use gradling::nn::{
     Activation, Adam, Callback, Conv2D, Dense, Fit, Flatten, Flow, History, Logs, Loss, MaxPooling2D, Metric,
     Sequential,
