@@ -1,4 +1,4 @@
-//! Reverse-mode differentiation over any [`Builder`]: one vector-Jacobian rule per op, written in ops, so that
+//! Reverse-mode differentiation over any [`Builder`](crate::op::Builder): one vector-Jacobian rule per op, written in ops, so that
 //! gradients can be differentiated again.
 
 use crate::op::{ValueId, Var};
