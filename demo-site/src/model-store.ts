@@ -51,7 +51,7 @@ export class ModelStore {
     await tf.ready();
     const read = fileReader(tf);
     if (read === undefined) throw new Error('This build of the package reads no model files');
-    const model = await tf.loadLayersModel(read(files));
+    const model = await tf.loadLayersModel(read(files) as Parameters<typeof tf.loadLayersModel>[0]);
     await model.save(PASSED);
     await this.#ask('load', PASSED);
   }
