@@ -26,12 +26,14 @@ const FEATURES: [(&str, &str); 5] = [
 
 /// What keeps the module small: panics, which nothing catches in a browser, trap without text; loops keep
 /// their vector form, but little is inlined or unrolled.
-const SMALL: [&str; 7] = [
+const SMALL: [&str; 9] = [
     "-Zunstable-options",
     "-Cpanic=immediate-abort",
     "-Zlocation-detail=none",
     "-Zfmt-debug=none",
     "-Cllvm-args=-inline-threshold=10",
+    "-Cllvm-args=-inlinehint-threshold=10",
+    "-Cllvm-args=-force-vector-interleave=1",
     "-Cllvm-args=-unroll-threshold=20",
     "-Copt-level=2",
 ];
