@@ -26,11 +26,10 @@ const FEATURES: [(&str, &str); 5] = [
 
 /// What keeps the module small: panics, which nothing catches in a browser, trap without text; loops keep
 /// their vector form, but little is inlined or unrolled.
-const SMALL: [&str; 9] = [
+const SMALL: [&str; 8] = [
     "-Zunstable-options",
     "-Cpanic=immediate-abort",
     "-Zlocation-detail=none",
-    "-Zfmt-debug=none",
     "-Cllvm-args=-inline-threshold=10",
     "-Cllvm-args=-inlinehint-threshold=10",
     "-Cllvm-args=-force-vector-interleave=1",
