@@ -15,16 +15,28 @@ use gradling::Error;
 use wasm_bindgen::JsValue;
 
 /// What an export gives: a value or a JavaScript `Error`.
-type Js<T> = Result<T, JsValue>;
+type Js<T> = Result<T, Failure>;
 
-/// The JavaScript `Error` for an error of the runtime.
-fn js_error(error: Error) -> JsValue {
-    let js = js_sys::Error::new(error.message());
-    js.set_name(match error {
-        Error::Misuse(_) => "MisuseError",
-        Error::Format(_) => "FormatError",
-        Error::Unsupported(_) => "UnsupportedError",
-        Error::Device(_) => "DeviceError",
-    });
-    js.into()
+/// An error of the runtime on its way to JavaScript.
+#[doc(hidden)]
+pub struct Failure(Error);
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure(error)
+    }
+}
+
+impl From<Failure> for JsValue {
+    #[inline(never)]
+    fn from(failure: Failure) -> JsValue {
+        let js = js_sys::Error::new(failure.0.message());
+        js.set_name(match failure.0 {
+            Error::Misuse(_) => "MisuseError",
+            Error::Format(_) => "FormatError",
+            Error::Unsupported(_) => "UnsupportedError",
+            Error::Device(_) => "DeviceError",
+        });
+        js.into()
+    }
 }

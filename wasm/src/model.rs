@@ -1,10 +1,10 @@
 //! Models: layers from plain arguments, training one batch at a time.
 
+use crate::Js;
 use crate::tensors::{Core, Tensors, dims};
-use crate::{Js, js_error};
 use gradling::nn::{
     Activation, ActivationLayer, Adam, Conv2D, Dense, Dropout, Fit, FitRun, Flatten, Initializer, Layer,
-    Loss, MaxPooling2D, Metric, Optimizer, Progress, Sequential, Sgd,
+    Logs, Loss, MaxPooling2D, Metric, Optimizer, Progress, Sequential, Sgd,
 };
 use gradling::{Padding, Result, Tensor, VariableId, misuse, unsupported};
 use std::cell::RefCell;
@@ -41,7 +41,7 @@ impl Core {
 
     /// The model of a file.
     pub fn load_model(&self, bytes: &[u8]) -> Js<Model> {
-        Sequential::from_bytes(bytes).map(|model| self.wrap(model)).map_err(js_error)
+        Ok(Sequential::from_bytes(bytes).map(|model| self.wrap(model))?)
     }
 }
 
@@ -57,6 +57,11 @@ impl Core {
             batch_size: 1,
         }
     }
+}
+
+/// The numbers of logs in order.
+fn values(logs: Logs) -> Vec<f32> {
+    logs.iter().map(|(_, v)| v).collect()
 }
 
 fn activation(name: &str) -> Result<Activation> {
@@ -75,20 +80,18 @@ fn padding(same: bool) -> Padding {
 }
 
 impl Model {
-    fn push(&mut self, layer: Result<impl Layer + 'static>, name: Option<String>) -> Js<()> {
-        let mut layer = layer.map_err(js_error)?;
+    fn push(&mut self, layer: Result<Box<dyn Layer>>, name: Option<String>) -> Result<()> {
+        let mut layer = layer?;
         if self.model.input_shape().is_some() {
-            return Err(js_error(misuse!(
-                "add: the model is built already; add every layer before using it"
-            )));
+            return Err(misuse!("add: the model is built already; add every layer before using it"));
         }
         if let Some(name) = name {
             if self.model.layers().iter().any(|l| l.name() == name) {
-                return Err(js_error(misuse!("add: there is a layer named {name} already")));
+                return Err(misuse!("add: there is a layer named {name} already"));
             }
             layer.set_name(&name);
         }
-        self.model.push(Box::new(layer));
+        self.model.push(layer);
         Ok(())
     }
 
@@ -170,13 +173,15 @@ impl Model {
         name: Option<String>,
     ) -> Js<()> {
         let layer = || {
-            Ok(Dense::new(units)
-                .activation(activation(activate)?)
-                .use_bias(bias)
-                .kernel_initializer(initializer(kernel)?)
-                .bias_initializer(initializer(bias_initializer)?))
+            Ok(Box::new(
+                Dense::new(units)
+                    .activation(activation(activate)?)
+                    .use_bias(bias)
+                    .kernel_initializer(initializer(kernel)?)
+                    .bias_initializer(initializer(bias_initializer)?),
+            ) as Box<dyn Layer>)
         };
-        self.push(layer(), name)
+        Ok(self.push(layer(), name)?)
     }
 
     /// Adds a convolution; `window` is kernel, strides and dilation, two numbers each.
@@ -195,16 +200,18 @@ impl Model {
             let &[kh, kw, sh, sw, dh, dw] = window else {
                 return Err(misuse!("conv2d: expected six numbers"));
             };
-            Ok(Conv2D::new(filters, [kh, kw])
-                .strides([sh, sw])
-                .dilation_rate([dh, dw])
-                .padding(padding(same))
-                .activation(activation(activate)?)
-                .use_bias(bias)
-                .kernel_initializer(initializer(kernel)?)
-                .bias_initializer(initializer(bias_initializer)?))
+            Ok(Box::new(
+                Conv2D::new(filters, [kh, kw])
+                    .strides([sh, sw])
+                    .dilation_rate([dh, dw])
+                    .padding(padding(same))
+                    .activation(activation(activate)?)
+                    .use_bias(bias)
+                    .kernel_initializer(initializer(kernel)?)
+                    .bias_initializer(initializer(bias_initializer)?),
+            ) as Box<dyn Layer>)
         };
-        self.push(layer(), name)
+        Ok(self.push(layer(), name)?)
     }
 
     /// Adds a maximum over windows; `window` is pool size and strides, two numbers each.
@@ -213,29 +220,31 @@ impl Model {
             let &[kh, kw, sh, sw] = window else {
                 return Err(misuse!("maxPooling2d: expected four numbers"));
             };
-            Ok(MaxPooling2D::new([kh, kw]).strides([sh, sw]).padding(padding(same)))
+            let layer = MaxPooling2D::new([kh, kw]).strides([sh, sw]).padding(padding(same));
+            Ok(Box::new(layer) as Box<dyn Layer>)
         };
-        self.push(layer(), name)
+        Ok(self.push(layer(), name)?)
     }
 
     /// Adds a layer that makes one axis of all.
     pub fn flatten(&mut self, name: Option<String>) -> Js<()> {
-        self.push(Ok(Flatten::new()), name)
+        Ok(self.push(Ok(Box::new(Flatten::new())), name)?)
     }
 
     /// Adds a layer that drops values while training.
     pub fn dropout(&mut self, rate: f32, name: Option<String>) -> Js<()> {
-        self.push(Ok(Dropout::new(rate)), name)
+        Ok(self.push(Ok(Box::new(Dropout::new(rate))), name)?)
     }
 
     /// Adds an activation.
     pub fn activation(&mut self, activate: &str, name: Option<String>) -> Js<()> {
-        self.push(activation(activate).map(ActivationLayer::new), name)
+        let layer = activation(activate).map(|a| Box::new(ActivationLayer::new(a)) as Box<dyn Layer>);
+        Ok(self.push(layer, name)?)
     }
 
     /// Makes the weights for samples of a shape.
     pub fn build(&mut self, sample: &[u32]) -> Js<()> {
-        self.model.build(&dims(sample)).map_err(js_error)
+        Ok(self.model.build(&dims(sample))?)
     }
 
     /// Sets optimizer (`sgd`: rate, momentum, Nesterov or not; `adam`: rate, two betas, epsilon), loss and
@@ -281,12 +290,12 @@ impl Model {
             }
             self.model.compile(optimizer, loss, &list)
         };
-        compile().map_err(js_error)
+        Ok(compile()?)
     }
 
     /// Changes the learning rate of a compiled and built model.
     pub fn set_learning_rate(&mut self, rate: f32) -> Js<()> {
-        self.model.set_learning_rate(rate).map_err(js_error)
+        Ok(self.model.set_learning_rate(rate)?)
     }
 
     /// The names of the metrics of a compiled model; `undefined` when it is not compiled.
@@ -318,7 +327,7 @@ impl Model {
             let fit = Fit { epochs, batch_size, shuffle, validation, validation_split, ..Fit::default() };
             self.model.begin_fit(&x, &y, &fit)
         };
-        self.run = Some(begin().map_err(js_error)?);
+        self.run = Some(begin()?);
         Ok(())
     }
 
@@ -330,7 +339,7 @@ impl Model {
     /// Trains or validates on the next batch; gives what it did: 0 a train step, 1 a batch of validation, 2 the
     /// end of an epoch, 3 nothing, since all is done.
     pub fn step(&mut self) -> Js<u32> {
-        self.advance().map_err(js_error)
+        Ok(self.advance()?)
     }
 
     /// Loss and metrics of the last train step.
@@ -342,10 +351,9 @@ impl Model {
     pub fn epoch_logs(&self, ended: bool) -> Js<Vec<f32>> {
         let Some(run) = &self.run else { return Ok(Vec::new()) };
         if ended {
-            return Ok(run.logs().iter().map(|(_, v)| v).collect());
+            return Ok(values(run.logs().clone()));
         }
-        let logs = run.running_logs(&self.model).map_err(js_error)?;
-        Ok(logs.iter().map(|(_, v)| v).collect())
+        Ok(run.running_logs(&self.model).map(values)?)
     }
 
     /// Ends the run and lets go of its data.
@@ -359,8 +367,7 @@ impl Model {
             let (x, y) = self.pair(x, y)?;
             self.model.train_on_batch(&x, &y)
         };
-        let logs = train().map_err(js_error)?;
-        Ok(logs.iter().map(|(_, v)| v).collect())
+        Ok(train().map(values)?)
     }
 
     /// Loss and metrics over a data set.
@@ -369,8 +376,7 @@ impl Model {
             let (x, y) = self.pair(x, y)?;
             self.model.evaluate(&x, &y, batch_size)
         };
-        let logs = evaluate().map_err(js_error)?;
-        Ok(logs.iter().map(|(_, v)| v).collect())
+        Ok(evaluate().map(values)?)
     }
 
     /// The outputs for a data set.
@@ -379,7 +385,7 @@ impl Model {
             let x = self.tensors.borrow().get(x)?.clone();
             self.model.predict(&x, batch_size)
         };
-        let y = predict().map_err(js_error)?;
+        let y = predict()?;
         Ok(self.tensors.borrow_mut().put(y))
     }
 
@@ -400,12 +406,12 @@ impl Model {
 
     /// The class of a layer, as in Keras.
     pub fn layer_class(&self, layer: usize) -> Js<String> {
-        self.layer(layer).map(|l| l.class_name().to_string()).map_err(js_error)
+        Ok(self.layer(layer).map(|l| l.class_name().to_string())?)
     }
 
     /// The name of a layer.
     pub fn layer_name(&self, layer: usize) -> Js<String> {
-        self.layer(layer).map(|l| l.name().to_string()).map_err(js_error)
+        Ok(self.layer(layer).map(|l| l.name().to_string())?)
     }
 
     /// The shape of one output of a layer, or with -1 of one input of the model; `undefined` before the model is
@@ -426,7 +432,7 @@ impl Model {
             let mut tensors = self.tensors.borrow_mut();
             Ok(values?.into_iter().map(|t| tensors.put(t)).collect())
         };
-        read().map_err(js_error)
+        Ok(read()?)
     }
 
     /// Replaces the weights of a layer, or with -1 all.
@@ -443,11 +449,11 @@ impl Model {
             }
             Ok(())
         };
-        write().map_err(js_error)
+        Ok(write()?)
     }
 
     /// The model as a file.
     pub fn to_bytes(&self) -> Js<Vec<u8>> {
-        self.model.to_bytes().map_err(js_error)
+        Ok(self.model.to_bytes()?)
     }
 }

@@ -1,6 +1,6 @@
 //! Tensors by number: what TypeScript holds of a tensor is a `u32`.
 
-use crate::{Js, js_error};
+use crate::Js;
 use gradling::{DType, Data, Result, Shape, Tensor, device_error, misuse};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -79,7 +79,7 @@ impl Core {
 
     /// Stores a tensor.
     pub(crate) fn put(&self, tensor: Result<Tensor>) -> Js<u32> {
-        tensor.map(|t| self.tensors.borrow_mut().put(t)).map_err(js_error)
+        Ok(tensor.map(|t| self.tensors.borrow_mut().put(t))?)
     }
 }
 
@@ -134,7 +134,7 @@ impl Core {
 
     /// The dimensions.
     pub fn shape(&self, id: u32) -> Js<Vec<u32>> {
-        self.tensors.borrow().get(id).map(|t| t.shape().dims().to_vec()).map_err(js_error)
+        Ok(self.tensors.borrow().get(id).map(|t| t.shape().dims().to_vec())?)
     }
 
     /// The number of elements; 0 for a tensor that is disposed.
@@ -144,14 +144,14 @@ impl Core {
 
     /// The element type's number.
     pub fn dtype(&self, id: u32) -> Js<u32> {
-        let dtype = self.tensors.borrow().get(id).map(Tensor::dtype).map_err(js_error)?;
+        let dtype = self.tensors.borrow().get(id).map(Tensor::dtype)?;
         Ok(DTYPES.iter().position(|&d| d == dtype).unwrap_or(0) as u32)
     }
 
     /// A copy of the elements as a typed array; bool as bytes.
     pub fn data(&self, id: u32) -> Js<JsValue> {
         let tensors = self.tensors.borrow();
-        let tensor = tensors.get(id).map_err(js_error)?;
+        let tensor = tensors.get(id)?;
         Ok(match tensor.data() {
             Data::F32(v) => js_sys::Float32Array::from(v.as_slice()).into(),
             Data::I32(v) => js_sys::Int32Array::from(v.as_slice()).into(),

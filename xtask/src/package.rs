@@ -26,11 +26,13 @@ const FEATURES: [(&str, &str); 5] = [
 
 /// What keeps the module small: panics, which nothing catches in a browser, trap without text; loops keep
 /// their vector form, but little is inlined or unrolled.
-const SMALL: [&str; 6] = [
+const SMALL: [&str; 8] = [
     "-Zunstable-options",
     "-Cpanic=immediate-abort",
     "-Zlocation-detail=none",
     "-Cllvm-args=-inline-threshold=10",
+    "-Cllvm-args=-inlinehint-threshold=10",
+    "-Cllvm-args=-force-vector-interleave=1",
     "-Cllvm-args=-unroll-threshold=20",
     "-Copt-level=2",
 ];

@@ -150,6 +150,8 @@ impl Cross {
         if self.from_sources {
             command.env("RUSTC_BOOTSTRAP", "1");
             command.arg(format!("-Zbuild-std={}", library.crates()));
+            // Sorting and number formatting in their short forms: browsers download them, flash holds them.
+            command.arg("-Zbuild-std-features=optimize_for_size");
         }
         command
     }
