@@ -39,7 +39,7 @@ export async function run(urls) {
   return results;
 }
 
-async function limited(body, seconds = 300) {
+async function limited(body, seconds = 60) {
   let timer;
   const late = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(`ran longer than ${seconds} s`)), seconds * 1000);
