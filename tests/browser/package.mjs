@@ -29,17 +29,6 @@ const inWorker = (urls) =>
     };
   });
 
-/** What the tests answer; `undefined` where they take too long. */
-const attempt = (page, body) => {
-  let timer;
-  const late = new Promise((resolve) => {
-    timer = setTimeout(resolve, SECONDS * 1000);
-  });
-  const results = page.evaluate(body, files).catch((error) => [{ name: 'all', error: error.message }]);
-  return Promise.race([results, late]).finally(() => clearTimeout(timer));
-};
-
-const SECONDS = 45;
 const browser = await launch();
 let passed = 0;
 let failed = 0;
@@ -49,13 +38,7 @@ try {
     const wrong = complaints(page);
     await page.goto(new URL('tests/browser/package.html', base).href);
     const shared = await page.evaluate(() => globalThis.crossOriginIsolated);
-    let results = await attempt(page, body);
-    if (results === undefined) {
-      // A page whose modules do not all arrive waits for ever; a fresh one gets them.
-      console.log(`${place}: no answer within ${SECONDS} s, trying once more`);
-      await page.reload();
-      results = (await attempt(page, body)) ?? [{ name: 'all', error: `no answer within ${SECONDS} s, twice` }];
-    }
+    const results = await page.evaluate(body, files).catch((error) => [{ name: 'all', error: error.message }]);
     if (!shared) results.push({ name: 'isolation', error: 'the page is not cross-origin isolated' });
     for (const error of wrong) results.push({ name: 'page', error });
     for (const { name, error } of results) {

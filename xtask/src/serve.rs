@@ -2,19 +2,19 @@
 
 use std::{
     fs::File,
-    net::{Ipv4Addr, SocketAddr},
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{Ipv4Addr, TcpListener, TcpStream},
     path::{Component, Path, PathBuf},
-    sync::Arc,
     thread,
+    time::Duration,
 };
 
-use anyhow::{Result, anyhow};
-use tiny_http::{Header, Request, Response, Server};
+use anyhow::{Context, Result};
 
 /// A server on this machine only, running until the process ends.
 pub struct Served {
     port: u16,
-    workers: Vec<thread::JoinHandle<()>>,
+    acceptor: thread::JoinHandle<()>,
 }
 
 impl Served {
@@ -25,57 +25,73 @@ impl Served {
 
     /// Serves until the process is ended from outside.
     pub fn forever(self) {
-        for worker in self.workers {
-            // A worker ends only with the process.
-            let _ = worker.join();
-        }
+        // The thread ends only with the process.
+        let _ = self.acceptor.join();
     }
 }
 
-/// Serves a folder on `port` (0: any free one).
+/// Serves a folder on `port` (0: any free one). Each connection has a thread and carries one request, so that none
+/// waits for another.
 ///
 /// # Errors
 /// The port is taken.
 pub fn serve(folder: &Path, port: u16) -> Result<Served> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let server = Server::http(address).map_err(|error| anyhow!("cannot listen on port {port}: {error}"))?;
-    let port = server.server_addr().to_ip().map_or(port, |address| address.port());
-    let server = Arc::new(server);
-    let workers = (0..4)
-        .map(|_| {
-            let (server, folder) = (Arc::clone(&server), folder.to_path_buf());
-            thread::spawn(move || {
-                for request in server.incoming_requests() {
-                    answer(request, &folder);
-                }
-            })
-        })
-        .collect();
-    Ok(Served { port, workers })
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .with_context(|| format!("cannot listen on port {port}"))?;
+    let port = listener.local_addr()?.port();
+    let folder = folder.to_path_buf();
+    let acceptor = thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let folder = folder.clone();
+            // The other side may have gone; there is nobody to tell.
+            thread::spawn(move || answer(stream, &folder));
+        }
+    });
+    Ok(Served { port, acceptor })
 }
 
-fn answer(request: Request, folder: &Path) {
-    let path = request.url().split(['?', '#']).next().unwrap_or_default();
-    let found = locate(folder, path).and_then(|path| Some((content_type(&path), File::open(path).ok()?)));
-    // The other side may have gone; there is nobody to tell.
-    let _ = match found {
-        Some((kind, file)) => {
-            let mut response = Response::from_file(file);
-            for (name, value) in [
-                ("Content-Type", kind),
-                ("Cache-Control", "no-cache"),
-                ("Cross-Origin-Opener-Policy", "same-origin"),
-                ("Cross-Origin-Embedder-Policy", "require-corp"),
-                ("Cross-Origin-Resource-Policy", "same-origin"),
-            ] {
-                if let Ok(header) = Header::from_bytes(name, value) {
-                    response.add_header(header);
-                }
-            }
-            request.respond(response)
-        }
-        None => request.respond(Response::from_string("not found").with_status_code(404)),
+/// The longest request head that is read.
+const HEAD: u64 = 64 << 10;
+
+fn answer(mut stream: TcpStream, folder: &Path) -> io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let mut head = BufReader::new((&stream).take(HEAD));
+    let mut request = String::new();
+    head.read_line(&mut request)?;
+    let mut line = String::new();
+    while head.read_line(&mut line)? > 2 {
+        line.clear();
+    }
+    let (method, url) = match request.split(' ').collect::<Vec<_>>()[..] {
+        [method, url, _] => (method, url.split(['?', '#']).next().unwrap_or_default()),
+        _ => return Ok(()),
     };
+    let found = locate(folder, url).and_then(|path| Some((content_type(&path), File::open(path).ok()?)));
+    match found {
+        Some((kind, mut file)) => {
+            let length = file.metadata()?.len();
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\
+                 Cache-Control: no-cache\r\nCross-Origin-Opener-Policy: same-origin\r\n\
+                 Cross-Origin-Embedder-Policy: require-corp\r\n\
+                 Cross-Origin-Resource-Policy: same-origin\r\nConnection: close\r\n\r\n"
+            )?;
+            if method != "HEAD" {
+                io::copy(&mut file, &mut stream)?;
+            }
+        }
+        None => {
+            let text = "not found";
+            write!(
+                stream,
+                "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\
+                 Connection: close\r\n\r\n{text}",
+                text.len()
+            )?;
+        }
+    }
+    stream.flush()
 }
 
 /// The file for a URL path; nothing outside the folder and nothing hidden.
@@ -107,8 +123,39 @@ fn content_type(path: &Path) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::locate;
+    use super::{locate, serve};
     use crate::shell::root;
+    use std::{
+        io::{Read, Write},
+        net::TcpStream,
+    };
+
+    fn get(address: &str, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn every_one_of_many_connections_is_answered() {
+        let served = serve(&root().join("xtask"), 0).unwrap();
+        let address = served.url().trim_start_matches("http://").trim_end_matches('/').to_string();
+        // Connections that say nothing keep nobody waiting.
+        let _silent: Vec<TcpStream> = (0..8).map(|_| TcpStream::connect(&address).unwrap()).collect();
+        let clients: Vec<_> = (0..64)
+            .map(|_| {
+                let address = address.clone();
+                std::thread::spawn(move || get(&address, "/Cargo.toml?v=1"))
+            })
+            .collect();
+        for client in clients {
+            let text = client.join().unwrap();
+            assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.contains("name = \"xtask\""), "{text}");
+        }
+        assert!(get(&address, "/missing").starts_with("HTTP/1.1 404 "));
+    }
 
     #[test]
     fn serves_only_files_below_the_folder() {
