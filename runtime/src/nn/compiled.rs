@@ -141,6 +141,7 @@ impl Sequential {
         let mut call = Call::new(&trace, training, training.then_some(random));
         let (output, _) = self.call(&mut call, x.cast(DType::F32))?;
         let loss = c.loss.call(&call, target, output)?;
+        let loss = call.losses().iter().fold(loss, |sum, l| sum + *l);
         trace.output("loss", loss);
 
         // Sums over the epoch, before the gradient so that they come with the loss.
@@ -166,7 +167,9 @@ impl Sequential {
                     trace.assign(*slot, value);
                 }
             }
+            call.assign_updates();
         }
+        drop(call);
         Plan::compile(&trace.finish()?, &PlanOptions::default())
     }
 
