@@ -1,5 +1,7 @@
 //! Functions composed of ops: everything a layer says that is not a primitive.
 
+mod index;
+
 use crate::op::{ArgReduce, Binary, Compare, Conv2d, Op, Pool, PoolKind, ReduceKind, Unary, Var, Window};
 use crate::{DType, Shape, misuse};
 use alloc::vec::Vec;
