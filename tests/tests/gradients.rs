@@ -107,6 +107,14 @@ fn checks() -> Vec<Check> {
         check("max_pool2d same, overlapping", &[(&[1, 4, 3, 1], WIDE)], |_, x| {
             x[0].max_pool2d(&Window::new([3, 3]).strides([2, 2]).padding(Padding::Same)).square()
         }),
+        check("conv2d_transpose", &[(&[1, 3, 3, 2], WIDE), (&[3, 2, 1, 2], WIDE)], |_, x| {
+            let window = Window::new([3, 2]).strides([2, 2]).padding(Padding::Same);
+            x[0].conv2d_transpose(x[1], &[1, 6, 5, 1], &window)
+        }),
+        check("avg_pool2d same, overlapping", &[(&[1, 4, 3, 2], WIDE)], |_, x| {
+            x[0].avg_pool2d(&Window::new([3, 3]).strides([2, 2]).padding(Padding::Same)).square()
+        }),
+        check("reverse", &[(&[2, 3, 2], WIDE)], |_, x| x[0].reverse(&[0, -1]).square()),
         check("gather", &[(&[3, 4], WIDE)], |_, x| {
             x[0].gather(integers(x[0], &[2, 2], &[2, 0, 2, 1]), 1).square()
         }),

@@ -109,6 +109,8 @@ pub enum Op {
     Gather(Gather),
     /// Updates added at indices; the gradient of `Gather`.
     Scatter(Scatter),
+    /// Axes in reverse order, bit a for axis a (`tf.reverse`).
+    Reverse(u8),
 }
 
 impl Op {
@@ -144,6 +146,7 @@ impl Op {
             Op::ArgReduce(a) => a.name(),
             Op::Gather(_) => "gather",
             Op::Scatter(_) => "scatter",
+            Op::Reverse(_) => "reverse",
         }
     }
 
@@ -161,7 +164,7 @@ impl Op {
             Op::Random(_) | Op::Region(_) | Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast(_) => false,
             Op::Slice(..) | Op::Pad(..) | Op::Concat(_) | Op::Matmul(..) | Op::Conv2d(_) => false,
             Op::Pool(_) | Op::Reduce(_) | Op::ArgReduce(_) => false,
-            Op::Gather(_) | Op::Scatter(_) => false,
+            Op::Gather(_) | Op::Scatter(_) | Op::Reverse(_) => false,
         }
     }
 
@@ -187,7 +190,9 @@ impl Op {
                 Ok(r.dtypes.iter().map(|&d| (r.shape, d)).collect())
             }
             Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast(_) => one(movement::infer(self, inputs)),
-            Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => one(movement::infer(self, inputs)),
+            Op::Slice(..) | Op::Pad(..) | Op::Concat(_) | Op::Reverse(_) => {
+                one(movement::infer(self, inputs))
+            }
             Op::Matmul(ta, tb) => one(matmul::infer(*ta, *tb, inputs)),
             Op::Conv2d(c) => one(c.infer(inputs)),
             Op::Pool(p) => one(p.infer(inputs)),
@@ -208,6 +213,7 @@ impl Op {
             Op::Not | Op::Select | Op::Cast(_) | Op::StopGradient | Op::Region(_) | Op::Reshape(_) => 0,
             Op::Transpose(_) | Op::Broadcast(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => 0,
             Op::Pool(_) | Op::Reduce(_) | Op::ArgReduce(_) | Op::Gather(_) | Op::Scatter(_) => 0,
+            Op::Reverse(_) => 0,
         }
     }
 
@@ -249,7 +255,12 @@ impl Op {
                 elementwise::run::<K>(self, cpu, reads, writes)
             }
             Op::Region(r) => r.run::<K>(cpu, reads, writes),
-            Op::Reshape(_) | Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_)
+            Op::Reshape(_)
+            | Op::Transpose(_)
+            | Op::Slice(..)
+            | Op::Pad(..)
+            | Op::Concat(_)
+            | Op::Reverse(_)
                 if K & used::MOVE != 0 =>
             {
                 movement::run(self, reads, writes)
@@ -266,7 +277,7 @@ impl Op {
             Op::Scalar(..) | Op::Iota(_) | Op::Random(_) | Op::Reshape(_) => self.not_linked(),
             Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => self.not_linked(),
             Op::Matmul(..) | Op::Reduce(_) | Op::ArgReduce(_) => self.not_linked(),
-            Op::Gather(_) | Op::Scatter(_) => self.not_linked(),
+            Op::Gather(_) | Op::Scatter(_) | Op::Reverse(_) => self.not_linked(),
         }
     }
 
@@ -296,7 +307,7 @@ impl Op {
                 alloc::vec![None; inputs.len()]
             }
             Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast(_) => movement::vjp(self, inputs, g),
-            Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => movement::vjp(self, inputs, g),
+            Op::Slice(..) | Op::Pad(..) | Op::Concat(_) | Op::Reverse(_) => movement::vjp(self, inputs, g),
             Op::Matmul(ta, tb) => matmul::vjp(*ta, *tb, inputs, g),
             Op::Conv2d(c) => c.vjp(inputs, g),
             Op::Pool(p) => p.vjp(inputs, g),

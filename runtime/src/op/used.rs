@@ -90,6 +90,7 @@ impl Op {
             Op::ArgReduce(_) => ARG_REDUCE,
             Op::Gather(_) => GATHER,
             Op::Scatter(_) => SCATTER,
+            Op::Reverse(_) => MOVE,
         }
     }
 }
