@@ -29,7 +29,7 @@ pub type Sequential = Model;
 ///
 /// let x = Tensor::new(&[4, 2], [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0])?;
 /// let y = Tensor::new(&[4], [0, 1, 1, 0])?;
-/// let mut model = Model::new()
+/// let mut model = Sequential::new()
 ///     .add(Dense::new(16).activation(Activation::Tanh))
 ///     .add(Dense::new(2).activation(Activation::Softmax))
 ///     .seed(1);
