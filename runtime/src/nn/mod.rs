@@ -24,6 +24,12 @@ pub(crate) mod topology;
 
 pub use activation::Activation;
 pub use callback::{Callback, Flow};
+#[cfg(all(feature = "full", feature = "std"))]
+pub use callback::{CsvLogger, ModelCheckpoint, SaveFreq};
+#[cfg(feature = "full")]
+pub use callback::{
+    EarlyStopping, LambdaCallback, LearningRateScheduler, Mode, ReduceLrOnPlateau, TerminateOnNan,
+};
 pub use fit::{Fit, FitRun, Progress, Verbose};
 #[cfg(feature = "full")]
 pub use functional::{Shared, Subclass, Symbol};
