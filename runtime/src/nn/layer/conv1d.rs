@@ -91,4 +91,3 @@ impl Layer for Conv1D {
         Some(LayerConfig::Conv1D(self.clone()))
     }
 }
-

@@ -51,7 +51,8 @@ setters! { Conv2DTranspose:
 ///
 /// **Errors** when the convolution of that output would not have `n` cells.
 fn extent(layer: &str, window: &Window, axis: usize, n: usize, extra: Option<u32>) -> Result<usize> {
-    let (k, s, d) = (window.kernel[axis] as usize, window.strides[axis] as usize, window.dilation[axis] as usize);
+    let (k, s, d) =
+        (window.kernel[axis] as usize, window.strides[axis] as usize, window.dilation[axis] as usize);
     if k == 0 || s == 0 || d == 0 {
         return Err(misuse!("{layer}: kernel, strides and dilation must be at least 1, got {window:?}"));
     }

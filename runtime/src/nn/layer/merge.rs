@@ -48,9 +48,7 @@ impl Merge {
         match self {
             Merge::Subtract => (first.0 - inputs[1].0, any),
             Merge::Add => (values.reduce(|a, b| a + b).unwrap_or(first.0), any),
-            Merge::Average => {
-                (values.reduce(|a, b| a + b).unwrap_or(first.0) / inputs.len() as f32, any)
-            }
+            Merge::Average => (values.reduce(|a, b| a + b).unwrap_or(first.0) / inputs.len() as f32, any),
             // Steps that do not count are ones, and zeros in the product where none counts.
             Merge::Multiply => {
                 let factor = |(x, mask): &Merged<'b>| match mask {

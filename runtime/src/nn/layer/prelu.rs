@@ -24,11 +24,7 @@ impl Default for PReLU {
 impl PReLU {
     /// A slope for each element, zero at first.
     pub fn new() -> PReLU {
-        PReLU {
-            base: Base::default(),
-            shared_axes: Vec::new(),
-            alpha: Param::new(Initializer::Zeros),
-        }
+        PReLU { base: Base::default(), shared_axes: Vec::new(), alpha: Param::new(Initializer::Zeros) }
     }
 
     /// Axes along which the slope is the same, counted with the batch axis: `[1, 2]` for one slope a channel.

@@ -106,7 +106,13 @@ impl Interpolation {
 }
 
 /// `x` with `to` cells along `axis`.
-fn resize_axis<'b>(x: Var<'b>, axis: usize, to: usize, how: Interpolation, antialias: bool) -> Result<Var<'b>> {
+fn resize_axis<'b>(
+    x: Var<'b>,
+    axis: usize,
+    to: usize,
+    how: Interpolation,
+    antialias: bool,
+) -> Result<Var<'b>> {
     let from = x.dim(axis as isize);
     if from == to {
         return Ok(x);
@@ -126,7 +132,12 @@ fn resize_axis<'b>(x: Var<'b>, axis: usize, to: usize, how: Interpolation, antia
 }
 
 /// Images `[batch, h, w, c]` with another height and width.
-pub(super) fn resize<'b>(x: Var<'b>, [h, w]: [usize; 2], how: Interpolation, antialias: bool) -> Result<Var<'b>> {
+pub(super) fn resize<'b>(
+    x: Var<'b>,
+    [h, w]: [usize; 2],
+    how: Interpolation,
+    antialias: bool,
+) -> Result<Var<'b>> {
     let rows = resize_axis(x, 1, h, how, antialias)?;
     resize_axis(rows, 2, w, how, antialias)
 }
