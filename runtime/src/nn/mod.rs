@@ -38,6 +38,17 @@ pub use init::Initializer;
 pub use layer::{
     ActivationLayer, Call, Conv2D, Dense, Dropout, Flatten, Layer, LayerConfig, MaxPooling2D, Weights,
 };
+#[cfg(feature = "full")]
+pub use layer::{
+    ActivityRegularization, Add, AlphaDropout, Average, AveragePooling1D, AveragePooling2D,
+    BatchNormalization, Concatenate, Conv1D, Conv1DTranspose, Conv2DTranspose, Conv3D, Cropping1D,
+    Cropping2D, DepthwiseConv1D, DepthwiseConv2D, Dot, ELU, GaussianDropout, GaussianNoise,
+    GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D,
+    GroupNormalization, Interpolation, Lambda, LayerNormalization, LeakyReLU, Masking, MaxPooling1D, Maximum,
+    Minimum, Multiply, PReLU, Permute, RMSNormalization, ReLU, RepeatVector, Rescaling, Reshape,
+    SeparableConv1D, SeparableConv2D, Softmax, SpatialDropout1D, SpatialDropout2D, Subtract,
+    UnitNormalization, UpSampling1D, UpSampling2D, ZeroPadding1D, ZeroPadding2D,
+};
 pub use loss::Loss;
 pub use losses::Losses;
 pub use metric::Metric;
