@@ -24,6 +24,12 @@ pub use init::Initializer;
 pub use layer::{
     ActivationLayer, Call, Conv2D, Dense, Dropout, Flatten, Layer, LayerConfig, MaxPooling2D, Weights,
 };
+#[cfg(feature = "full")]
+pub use layer::{
+    AdditiveAttention, Attention, Bidirectional, Cell, CellConfig, Embedding, GroupedQueryAttention, Gru,
+    GruCell, Lstm, LstmCell, MergeMode, MultiHeadAttention, Recurrence, Rnn, ScoreMode, Shared, SimpleRnn,
+    SimpleRnnCell, StackedRnn, StackedRnnCells, TimeDistributed,
+};
 pub use loss::Loss;
 pub use metric::Metric;
 pub use model::Sequential;

@@ -1,18 +1,43 @@
 //! Layers. Each is a config struct with a builder, remembers its weights once built, and emits ops when called.
 
 mod activation;
+#[cfg(feature = "full")]
+pub mod attention;
+#[cfg(feature = "full")]
+mod bidirectional;
 mod conv2d;
 mod dense;
 mod dropout;
+#[cfg(feature = "full")]
+mod embedding;
 mod flatten;
 mod max_pooling2d;
+#[cfg(feature = "full")]
+mod nested;
+#[cfg(feature = "full")]
+pub mod rnn;
+#[cfg(feature = "full")]
+mod time_distributed;
 
 pub use activation::ActivationLayer;
+#[cfg(feature = "full")]
+pub use attention::{AdditiveAttention, Attention, GroupedQueryAttention, MultiHeadAttention, ScoreMode};
+#[cfg(feature = "full")]
+pub use bidirectional::{Bidirectional, MergeMode};
 pub use conv2d::Conv2D;
 pub use dense::Dense;
 pub use dropout::Dropout;
+#[cfg(feature = "full")]
+pub use embedding::Embedding;
 pub use flatten::Flatten;
 pub use max_pooling2d::MaxPooling2D;
+#[cfg(feature = "full")]
+pub use rnn::{
+    Cell, CellConfig, Gru, GruCell, Lstm, LstmCell, Recurrence, Rnn, Shared, SimpleRnn, SimpleRnnCell,
+    StackedRnn, StackedRnnCells,
+};
+#[cfg(feature = "full")]
+pub use time_distributed::TimeDistributed;
 
 use super::{Activation, Initializer};
 use crate::graph::Trace;
@@ -81,6 +106,13 @@ pub trait Layer {
     fn window(&self) -> Option<Window> {
         None
     }
+
+    /// The options of a layer that runs over time, for [`Bidirectional`].
+    #[cfg(feature = "full")]
+    fn recurrence(&mut self) -> Option<&mut Recurrence> {
+        None
+    }
+
     /// The layer as data, to save it; `None` for custom layers.
     fn config(&self) -> Option<LayerConfig> {
         None
@@ -168,7 +200,11 @@ macro_rules! named_builders {
     };
 }
 
-layer_configs!(Dense, Flatten, Conv2D, MaxPooling2D, Dropout, ActivationLayer; full: );
+layer_configs!(
+    Dense, Flatten, Conv2D, MaxPooling2D, Dropout, ActivationLayer;
+    full: SimpleRnn, Lstm, Gru, StackedRnn, Bidirectional, TimeDistributed, Embedding, Attention,
+    AdditiveAttention, MultiHeadAttention, GroupedQueryAttention
+);
 
 /// Where the weights of a model come from.
 pub trait Initialize {
@@ -176,11 +212,33 @@ pub trait Initialize {
     ///
     /// **Errors** when a stored weight has another name or shape.
     fn initial(&mut self, name: &str, shape: &Shape, init: Initializer) -> Result<Tensor>;
+
+    /// The first value of a weight whose last axis has parts that start differently.
+    ///
+    /// **Errors** as [`initial`](Initialize::initial).
+    fn initial_parts(&mut self, name: &str, shape: &Shape, parts: &[(usize, Initializer)]) -> Result<Tensor> {
+        self.initial(name, shape, parts.first().map_or(Initializer::Zeros, |p| p.1))
+    }
 }
 
 impl Initialize for Rng {
     fn initial(&mut self, _: &str, shape: &Shape, init: Initializer) -> Result<Tensor> {
         init.tensor(shape, self)
+    }
+
+    fn initial_parts(&mut self, _: &str, shape: &Shape, parts: &[(usize, Initializer)]) -> Result<Tensor> {
+        let width = shape.dim(-1);
+        let mut all = alloc::vec![0.0; shape.numel()];
+        let mut from = 0;
+        for (columns, init) in parts {
+            let part = init.tensor(&shape.with_dim(-1, *columns), self)?;
+            for (row, values) in part.to_f32_vec().chunks((*columns).max(1)).enumerate() {
+                let at = row * width + from;
+                all[at..at + columns].copy_from_slice(values);
+            }
+            from += columns;
+        }
+        Tensor::new(&shape.list(), all)
     }
 }
 
@@ -218,6 +276,26 @@ impl<'w> Weights<'w> {
         let value = self.source.initial(&full, &shape, init)?;
         self.variables.add(&full, &value, trainable)
     }
+
+    /// Adds the weight `layer/name`, whose last axis has parts of these sizes that start differently.
+    ///
+    /// **Errors** as [`add`](Weights::add).
+    pub fn add_parts(
+        &mut self,
+        name: &str,
+        dims: &[usize],
+        parts: &[(usize, Initializer)],
+        trainable: bool,
+    ) -> Result<VariableId> {
+        let shape = Shape::new(dims)?;
+        let sizes: usize = parts.iter().map(|p| p.0).sum();
+        if sizes != shape.dim(-1) {
+            return Err(misuse!("{}/{name}: parts of {sizes} columns for shape {shape}", self.layer));
+        }
+        let full = alloc::format!("{}/{name}", self.layer);
+        let value = self.source.initial_parts(&full, &shape, parts)?;
+        self.variables.add(&full, &value, trainable)
+    }
 }
 
 /// What a variable becomes after the step, from its value before.
@@ -234,6 +312,7 @@ pub struct Call<'b> {
     losses: Vec<Var<'b>>,
     regularized: Vec<VariableId>,
     updates: Vec<(VariableId, Update<'b>)>,
+    states: Vec<(VariableId, Var<'b>)>,
 }
 
 impl<'b> Call<'b> {
@@ -249,6 +328,7 @@ impl<'b> Call<'b> {
             losses: Vec::new(),
             regularized: Vec::new(),
             updates: Vec::new(),
+            states: Vec::new(),
         }
     }
 
@@ -311,6 +391,18 @@ impl<'b> Call<'b> {
         self.updates.push((weight, Box::new(update)));
     }
 
+    /// The value of a non-trainable weight as the calls so far leave it: what a stateful layer starts with.
+    pub fn state(&self, weight: VariableId) -> Var<'b> {
+        let set = self.states.iter().rev().find(|s| s.0 == weight);
+        set.map_or_else(|| self.trace.variable(weight), |s| s.1)
+    }
+
+    /// Gives a non-trainable weight this value after the step, and to calls that come after this one.
+    pub fn set_state(&mut self, weight: VariableId, value: Var<'b>) {
+        self.states.push((weight, value));
+        self.update(weight, move |_| value);
+    }
+
     /// Assigns what [`update`](Call::update) collected; called after the loss is emitted, so that a loss that
     /// is not finite leaves all weights as they were.
     pub fn assign_updates(&mut self) {
@@ -327,6 +419,11 @@ impl<'b> Call<'b> {
     /// Remembers that `y` is this activation of `logits`.
     pub fn note_logits(&mut self, activation: Activation, y: Var<'b>, logits: Var<'b>) {
         self.logits.push((y.id(), activation, logits));
+    }
+
+    /// Forgets that `y` is an activation, so that a loss takes it for what it is.
+    pub fn forget_logits(&mut self, y: Var<'b>) {
+        self.logits.retain(|l| l.0 != y.id());
     }
 
     /// The logits of which `y` is the activation.
@@ -356,6 +453,13 @@ macro_rules! named {
     };
 }
 use named;
+
+/// The shape of one step of a sample as `[batch, time, ..]`.
+#[cfg(feature = "full")]
+pub(crate) fn batched_time(step: &Shape) -> String {
+    let dims: Vec<String> = step.dims().iter().map(|d| alloc::format!(", {d}")).collect();
+    alloc::format!("[batch, time{}]", dims.concat())
+}
 
 /// A sample's shape as `[batch, ..]`.
 pub(crate) fn batched(sample: &Shape) -> String {
