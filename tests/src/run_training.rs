@@ -199,7 +199,7 @@ impl Job {
             let input = trace.input("x", *x.shape(), x.dtype());
             let target = trace.input("y", *y.shape(), y.dtype());
             let mut call = Call::new(&trace, true, None);
-            let (output, _) = model.call(&mut call, input.cast(DType::F32))?;
+            let output = model.call(&mut call, input.cast(DType::F32))?;
             let loss = self.loss.call(&call, target, output)?;
             trace.output("loss", loss);
             let weights: Vec<Var> = state.slots.iter().map(|(id, _)| trace.variable(*id)).collect();
@@ -218,7 +218,7 @@ impl Job {
         let trace = Trace::new(variables);
         {
             let input = trace.input("x", *x.shape(), x.dtype());
-            let (y, _) = model.call(&mut Call::new(&trace, false, None), input.cast(DType::F32))?;
+            let y = model.call(&mut Call::new(&trace, false, None), input.cast(DType::F32))?;
             trace.output("y", y);
         }
         let results = Runner::new(&trace.finish()?, variables, executor)?.step(&[x])?;

@@ -1,5 +1,6 @@
 //! Functions composed of ops: everything a layer says that is not a primitive.
 
+mod activation;
 mod index;
 mod linalg;
 mod math;

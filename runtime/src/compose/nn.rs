@@ -21,14 +21,24 @@ impl<'b> Var<'b> {
 
     /// `tf.nn.softmax` over the last axis.
     pub fn softmax(self) -> Var<'b> {
-        let e = (self - self.max(&[-1], true).stop_gradient()).exp();
-        e / e.sum(&[-1], true)
+        self.softmax_axis(-1)
+    }
+
+    /// `tf.nn.softmax` over this axis, negative from the end.
+    pub fn softmax_axis(self, axis: isize) -> Var<'b> {
+        let e = (self - self.max(&[axis], true).stop_gradient()).exp();
+        e / e.sum(&[axis], true)
     }
 
     /// `tf.nn.log_softmax` over the last axis.
     pub fn log_softmax(self) -> Var<'b> {
-        let shifted = self - self.max(&[-1], true).stop_gradient();
-        shifted - shifted.exp().sum(&[-1], true).log()
+        self.log_softmax_axis(-1)
+    }
+
+    /// `tf.nn.log_softmax` over this axis, negative from the end.
+    pub fn log_softmax_axis(self, axis: isize) -> Var<'b> {
+        let shifted = self - self.max(&[axis], true).stop_gradient();
+        shifted - shifted.exp().sum(&[axis], true).log()
     }
 
     /// `tf.one_hot`: float32 `[.., depth]`; an index out of range gives zeros.

@@ -73,6 +73,16 @@ impl<'b> Var<'b> {
         }
     }
 
+    /// `size` elements from `start` on along one axis.
+    pub(crate) fn slice_axis(self, axis: usize, start: usize, size: usize) -> Var<'b> {
+        let mut dims = self.shape().to_vec();
+        let mut begin = alloc::vec![0; dims.len()];
+        if let (Some(begin), Some(dim)) = (begin.get_mut(axis), dims.get_mut(axis)) {
+            (*begin, *dim) = (start, size);
+        }
+        self.slice(&begin, &dims)
+    }
+
     /// `tf.pad` with a constant: `(before, after)` for each axis.
     pub fn pad(self, padding: &[(usize, usize)], value: f32) -> Var<'b> {
         let shape = self.shape();

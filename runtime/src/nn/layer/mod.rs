@@ -33,7 +33,7 @@ pub use flatten::Flatten;
 pub use max_pooling2d::MaxPooling2D;
 #[cfg(feature = "full")]
 pub use rnn::{
-    Cell, CellConfig, Gru, GruCell, Lstm, LstmCell, Recurrence, Rnn, Shared, SimpleRnn, SimpleRnnCell,
+    Cell, CellCall, CellConfig, Gru, GruCell, Lstm, LstmCell, Recurrence, Rnn, SimpleRnn, SimpleRnnCell,
     StackedRnn, StackedRnnCells,
 };
 #[cfg(feature = "full")]

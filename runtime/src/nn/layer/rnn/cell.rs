@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// own and run it over time with [`Rnn`].
 ///
 /// ```
-/// use gradling::nn::{Call, Cell, Initializer, Rnn, Shared, Weights};
+/// use gradling::nn::{Call, Cell, Initializer, Rnn, CellCall, Weights};
 /// use gradling::{Result, Shape, Var, VariableId};
 ///
 /// /// h = decay * h + x
@@ -29,13 +29,13 @@ use serde::{Deserialize, Serialize};
 ///     fn states(&self) -> Vec<Shape> {
 ///         Shape::new(&[self.1]).into_iter().collect()
 ///     }
-///     fn begin<'b>(&self, call: &mut Call<'b>, _: usize) -> Result<Shared<'b>> {
-///         Ok(Shared::of(vec![call.weight("leaky", self.0)?]))
+///     fn begin<'b>(&self, call: &mut Call<'b>, _: usize) -> Result<CellCall<'b>> {
+///         Ok(CellCall::of(vec![call.weight("leaky", self.0)?]))
 ///     }
 ///     fn step<'b>(
 ///         &self,
 ///         _: &mut Call<'b>,
-///         shared: &Shared<'b>,
+///         shared: &CellCall<'b>,
 ///         x: Var<'b>,
 ///         states: &[Var<'b>],
 ///     ) -> Result<(Var<'b>, Vec<Var<'b>>)> {
@@ -60,13 +60,13 @@ pub trait Cell {
     /// Emits what all steps of a call on `batch` samples share: weights, dropout masks.
     ///
     /// **Errors** when the cell is not built.
-    fn begin<'b>(&self, _call: &mut Call<'b>, _batch: usize) -> Result<Shared<'b>> {
-        Ok(Shared::default())
+    fn begin<'b>(&self, _call: &mut Call<'b>, _batch: usize) -> Result<CellCall<'b>> {
+        Ok(CellCall::default())
     }
 
     /// Emits the part of a step that does not depend on the states, for all steps at once: `x` is
     /// `[.., batch, features]`, and what this gives arrives at [`step`](Cell::step) without the leading axes.
-    fn project<'b>(&self, _shared: &Shared<'b>, x: Var<'b>) -> Result<Var<'b>> {
+    fn project<'b>(&self, _shared: &CellCall<'b>, x: Var<'b>) -> Result<Var<'b>> {
         Ok(x)
     }
 
@@ -76,7 +76,7 @@ pub trait Cell {
     fn step<'b>(
         &self,
         call: &mut Call<'b>,
-        shared: &Shared<'b>,
+        shared: &CellCall<'b>,
         x: Var<'b>,
         states: &[Var<'b>],
     ) -> Result<(Var<'b>, Vec<Var<'b>>)>;
@@ -105,20 +105,20 @@ pub trait Cell {
 
 /// What the steps of one call of a cell share.
 #[derive(Default)]
-pub struct Shared<'b> {
+pub struct CellCall<'b> {
     /// Weights and other values, in the cell's own order.
     pub values: Vec<Var<'b>>,
     /// What the cells inside this one share.
-    pub inner: Vec<Shared<'b>>,
+    pub inner: Vec<CellCall<'b>>,
     pub(super) bias: Option<Var<'b>>,
     pub(super) kernels: Masks<'b>,
     pub(super) recurrent: Masks<'b>,
 }
 
-impl<'b> Shared<'b> {
+impl<'b> CellCall<'b> {
     /// These values.
-    pub fn of(values: Vec<Var<'b>>) -> Shared<'b> {
-        Shared { values, ..Shared::default() }
+    pub fn of(values: Vec<Var<'b>>) -> CellCall<'b> {
+        CellCall { values, ..CellCall::default() }
     }
 }
 

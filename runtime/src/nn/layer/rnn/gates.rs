@@ -1,7 +1,7 @@
 //! The weights that the cells with gates have in common: a kernel, a recurrent kernel and a bias, with all gates
 //! side by side.
 
-use super::Shared;
+use super::CellCall;
 use crate::nn::Initializer;
 use crate::nn::layer::{Call, Weights};
 use crate::{Result, Shape, Var, VariableId, misuse};
@@ -126,7 +126,7 @@ impl Gates {
         cell: &str,
         batch: usize,
         groups: &[usize],
-    ) -> Result<Shared<'b>> {
+    ) -> Result<CellCall<'b>> {
         let kernel = call.weight(cell, self.kernel)?;
         let recurrent = call.weight(cell, self.recurrent)?;
         let bias = match self.use_bias {
@@ -139,7 +139,7 @@ impl Gates {
         let kernels = self.masked(call, kernel, self.dropout, if alone { &each } else { &[] }, batch)?;
         let groups = if alone { &each } else { groups };
         let recurrent = self.masked(call, recurrent, self.recurrent_dropout, groups, batch)?;
-        Ok(Shared { bias, kernels, recurrent, ..Shared::default() })
+        Ok(CellCall { bias, kernels, recurrent, ..CellCall::default() })
     }
 
     /// Columns of a kernel in groups of gates (none: all), each with a mask where features are dropped.
@@ -174,7 +174,7 @@ impl Gates {
     }
 
     /// `x · kernel + bias` for all gates.
-    pub fn project<'b>(&self, cell: &str, shared: &Shared<'b>, x: Var<'b>) -> Result<Var<'b>> {
+    pub fn project<'b>(&self, cell: &str, shared: &CellCall<'b>, x: Var<'b>) -> Result<Var<'b>> {
         if x.rank() < 2 || x.dim(-1) != self.input {
             return Err(misuse!(
                 "{cell}: expected input of shape [batch, time, {}], got {}",

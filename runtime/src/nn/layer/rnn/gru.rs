@@ -1,7 +1,7 @@
 //! Gated recurrent unit.
 
 use super::gates::{Gates, cell_options, gate_options};
-use super::{Cell, Rnn, Shared};
+use super::{Cell, CellCall, Rnn};
 use crate::nn::Activation;
 use crate::nn::layer::{Call, LayerConfig, Weights};
 use crate::{Result, Shape, Var};
@@ -79,7 +79,7 @@ impl Cell for GruCell {
         Shape::new(&[self.gates.units]).into_iter().collect()
     }
 
-    fn begin<'b>(&self, call: &mut Call<'b>, batch: usize) -> Result<Shared<'b>> {
+    fn begin<'b>(&self, call: &mut Call<'b>, batch: usize) -> Result<CellCall<'b>> {
         let groups: &[usize] = if self.reset_after { &[3] } else { &[2, 1] };
         let mut shared = self.gates.begin(call, "GRU", batch, groups)?;
         if let (true, Some(bias)) = (self.reset_after, shared.bias) {
@@ -92,7 +92,7 @@ impl Cell for GruCell {
         Ok(shared)
     }
 
-    fn project<'b>(&self, shared: &Shared<'b>, x: Var<'b>) -> Result<Var<'b>> {
+    fn project<'b>(&self, shared: &CellCall<'b>, x: Var<'b>) -> Result<Var<'b>> {
         let y = self.gates.project("GRU", shared, x)?;
         Ok(shared.bias.map_or(y, |bias| y + bias))
     }
@@ -100,7 +100,7 @@ impl Cell for GruCell {
     fn step<'b>(
         &self,
         call: &mut Call<'b>,
-        shared: &Shared<'b>,
+        shared: &CellCall<'b>,
         x: Var<'b>,
         states: &[Var<'b>],
     ) -> Result<(Var<'b>, Vec<Var<'b>>)> {

@@ -1,7 +1,7 @@
 //! Long short-term memory.
 
 use super::gates::{Gates, cell_options, gate_options};
-use super::{Cell, Rnn, Shared};
+use super::{Cell, CellCall, Rnn};
 use crate::nn::Activation;
 use crate::nn::layer::{Call, LayerConfig, Weights};
 use crate::{Result, Shape, Var};
@@ -80,11 +80,11 @@ impl Cell for LstmCell {
         Shape::new(&[self.gates.units]).map_or(Vec::new(), |s| vec![s, s])
     }
 
-    fn begin<'b>(&self, call: &mut Call<'b>, batch: usize) -> Result<Shared<'b>> {
+    fn begin<'b>(&self, call: &mut Call<'b>, batch: usize) -> Result<CellCall<'b>> {
         self.gates.begin(call, "LSTM", batch, &[4])
     }
 
-    fn project<'b>(&self, shared: &Shared<'b>, x: Var<'b>) -> Result<Var<'b>> {
+    fn project<'b>(&self, shared: &CellCall<'b>, x: Var<'b>) -> Result<Var<'b>> {
         let y = self.gates.project("LSTM", shared, x)?;
         Ok(shared.bias.map_or(y, |bias| y + bias))
     }
@@ -92,7 +92,7 @@ impl Cell for LstmCell {
     fn step<'b>(
         &self,
         call: &mut Call<'b>,
-        shared: &Shared<'b>,
+        shared: &CellCall<'b>,
         x: Var<'b>,
         states: &[Var<'b>],
     ) -> Result<(Var<'b>, Vec<Var<'b>>)> {

@@ -7,7 +7,7 @@ mod lstm;
 mod simple;
 mod stacked;
 
-pub use cell::{Cell, CellConfig, Shared};
+pub use cell::{Cell, CellCall, CellConfig};
 pub(in crate::nn) use gates::dropout_mask;
 pub use gru::{Gru, GruCell};
 pub use lstm::{Lstm, LstmCell};

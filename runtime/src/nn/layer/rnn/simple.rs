@@ -1,7 +1,7 @@
 //! Elman's recurrent layer.
 
 use super::gates::{Gates, gate_options};
-use super::{Cell, Rnn, Shared};
+use super::{Cell, CellCall, Rnn};
 use crate::nn::Activation;
 use crate::nn::layer::{Call, LayerConfig, Weights};
 use crate::{Result, Shape, Var};
@@ -61,11 +61,11 @@ impl Cell for SimpleRnnCell {
         Shape::new(&[self.gates.units]).into_iter().collect()
     }
 
-    fn begin<'b>(&self, call: &mut Call<'b>, batch: usize) -> Result<Shared<'b>> {
+    fn begin<'b>(&self, call: &mut Call<'b>, batch: usize) -> Result<CellCall<'b>> {
         self.gates.begin(call, "SimpleRNN", batch, &[1])
     }
 
-    fn project<'b>(&self, shared: &Shared<'b>, x: Var<'b>) -> Result<Var<'b>> {
+    fn project<'b>(&self, shared: &CellCall<'b>, x: Var<'b>) -> Result<Var<'b>> {
         let y = self.gates.project("SimpleRNN", shared, x)?;
         Ok(shared.bias.map_or(y, |bias| y + bias))
     }
@@ -73,7 +73,7 @@ impl Cell for SimpleRnnCell {
     fn step<'b>(
         &self,
         call: &mut Call<'b>,
-        shared: &Shared<'b>,
+        shared: &CellCall<'b>,
         x: Var<'b>,
         states: &[Var<'b>],
     ) -> Result<(Var<'b>, Vec<Var<'b>>)> {

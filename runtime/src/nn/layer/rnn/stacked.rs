@@ -1,6 +1,6 @@
 //! Several cells as one.
 
-use super::{Cell, CellConfig, Rnn, Shared};
+use super::{Cell, CellCall, CellConfig, Rnn};
 use crate::nn::layer::{Call, LayerConfig, Weights};
 use crate::{Result, Shape, Var, misuse};
 use alloc::vec::Vec;
@@ -62,12 +62,12 @@ impl Cell for StackedRnnCells {
         self.cells.iter().flat_map(|c| c.cell().states()).collect()
     }
 
-    fn begin<'b>(&self, call: &mut Call<'b>, batch: usize) -> Result<Shared<'b>> {
+    fn begin<'b>(&self, call: &mut Call<'b>, batch: usize) -> Result<CellCall<'b>> {
         let inner = self.cells.iter().map(|c| c.cell().begin(call, batch)).collect::<Result<_>>()?;
-        Ok(Shared { inner, ..Shared::default() })
+        Ok(CellCall { inner, ..CellCall::default() })
     }
 
-    fn project<'b>(&self, shared: &Shared<'b>, x: Var<'b>) -> Result<Var<'b>> {
+    fn project<'b>(&self, shared: &CellCall<'b>, x: Var<'b>) -> Result<Var<'b>> {
         match (self.cells.first(), shared.inner.first()) {
             (Some(cell), Some(shared)) => cell.cell().project(shared, x),
             _ => Ok(x),
@@ -77,7 +77,7 @@ impl Cell for StackedRnnCells {
     fn step<'b>(
         &self,
         call: &mut Call<'b>,
-        shared: &Shared<'b>,
+        shared: &CellCall<'b>,
         x: Var<'b>,
         states: &[Var<'b>],
     ) -> Result<(Var<'b>, Vec<Var<'b>>)> {
