@@ -632,7 +632,7 @@ pub(super) fn with_batch(sample: &Shape, batch: usize) -> Result<Shape> {
 }
 
 /// `MaxPooling2D` as `max_pooling2d`.
-fn snake_case(class: &str) -> String {
+pub(super) fn snake_case(class: &str) -> String {
     let mut name = String::new();
     let mut previous = ' ';
     for c in class.chars() {
