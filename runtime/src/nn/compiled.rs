@@ -43,20 +43,25 @@ pub(super) struct Compiled {
     pub learning_rate: VariableId,
     pub iterations: VariableId,
     pub random: VariableId,
-    /// Sums over the epoch: samples, loss, metrics.
+    /// Sums over the epoch: samples, loss.
     pub totals: VariableId,
+    /// The slots of each metric over the epoch.
+    pub metric_slots: Vec<Vec<VariableId>>,
     /// For each trainable weight its slots.
     slots: Vec<(VariableId, Vec<VariableId>)>,
+    /// What the optimizer keeps once.
+    scalars: Vec<VariableId>,
     pub sessions: Vec<Ready>,
 }
 
 impl Compiled {
-    /// Adds slots and counters behind the weights.
+    /// Adds slots and counters behind the weights; `output` is the shape of one output.
     pub fn new(
         optimizer: Optimizer,
         loss: Loss,
         metrics: &[Metric],
         variables: &mut Variables,
+        output: &Shape,
         seed: u64,
     ) -> Result<Compiled> {
         let trainable: Vec<_> = variables
@@ -68,27 +73,53 @@ impl Compiled {
         for (id, name, dims) in trainable {
             let mut own = Vec::new();
             for slot in optimizer.slots() {
-                let full = alloc::format!("{}/{name}/{slot}", optimizer.name());
-                own.push(variables.add(&full, &Tensor::zeros(&dims)?, false)?);
+                let full = alloc::format!("{}/{name}/{}", optimizer.name(), slot.name);
+                own.push(variables.add(&full, &Tensor::full(&dims, slot.initial)?, false)?);
             }
             slots.push((id, own));
         }
+        let mut scalars = Vec::new();
+        for slot in optimizer.scalars() {
+            let full = alloc::format!("{}/{}", optimizer.name(), slot.name);
+            scalars.push(variables.add(&full, &Tensor::scalar(slot.initial), false)?);
+        }
         let key = Tensor::new(&[2], [seed as u32 as i32, 0])?;
+        let rate = Tensor::scalar(optimizer.learning_rate());
+        let learning_rate = variables.add("learning_rate", &rate, false)?;
+        let iterations = variables.add("iterations", &Tensor::scalar_i32(0), false)?;
+        let random = variables.add("random", &key, false)?;
+        let totals = variables.add("totals", &Tensor::zeros(&[2])?, false)?;
+        let output = with_batch(output, 1)?;
+        let target = if loss.is_sparse() { sparse_target(&output)? } else { output };
+        let mut metric_slots = Vec::new();
+        for (i, metric) in metrics.iter().enumerate() {
+            let mut own = Vec::new();
+            for slot in metric.slots(&target, &output) {
+                let full = alloc::format!("metric_{i}/{}/{}", metric.name(), slot.name);
+                own.push(variables.add(&full, &Tensor::zeros(&slot.shape.list())?, false)?);
+            }
+            metric_slots.push(own);
+        }
+        let metrics = metrics.to_vec();
+        let sessions = Vec::new();
         Ok(Compiled {
             optimizer,
             loss,
-            metrics: metrics.to_vec(),
-            learning_rate: variables.add(
-                "learning_rate",
-                &Tensor::scalar(optimizer.learning_rate()),
-                false,
-            )?,
-            iterations: variables.add("iterations", &Tensor::scalar_i32(0), false)?,
-            random: variables.add("random", &key, false)?,
-            totals: variables.add("totals", &Tensor::zeros(&[2 + metrics.len()])?, false)?,
+            metrics,
+            learning_rate,
+            iterations,
+            random,
+            totals,
+            metric_slots,
             slots,
-            sessions: Vec::new(),
+            scalars,
+            sessions,
         })
+    }
+
+    /// The variables that are sums over an epoch.
+    pub fn sums(&self) -> impl Iterator<Item = VariableId> {
+        core::iter::once(self.totals).chain(self.metric_slots.iter().flatten().copied())
     }
 
     /// The session for a key, if there is one.
@@ -106,7 +137,8 @@ impl Sequential {
         }
         let plan = self.step_plan(&key)?;
         let compiled = self.compiled.as_ref().ok_or_else(|| self.not_compiled())?;
-        let state = [compiled.iterations, compiled.random, compiled.totals];
+        let mut state = alloc::vec![compiled.iterations, compiled.random];
+        state.extend(compiled.sums());
         let first_update = self.first_weight_write(&plan, &state)?;
         let loss = plan.outputs().first().map(|o| o.slot);
         let known = plan.steps().iter().rposition(|s| s.writes.iter().any(|w| Some(*w) == loss));
@@ -140,14 +172,20 @@ impl Sequential {
         let random = trace.variable(c.random);
         let mut call = Call::new(&trace, training, training.then_some(random));
         let (output, _) = self.call(&mut call, x.cast(DType::F32))?;
-        let loss = c.loss.call(&call, target, output)?;
+        let loss = c.loss.call(&call, target, output, None)?;
         trace.output("loss", loss);
 
         // Sums over the epoch, before the gradient so that they come with the loss.
-        let mut sums = alloc::vec![loss.scalar_like(batch as f32), loss * batch as f32];
-        sums.extend(c.metrics.iter().map(|m| m.mean(target, output) * batch as f32));
-        let sums: Vec<Var> = sums.into_iter().map(|s| s.reshape(&[1])).collect();
+        let sums = [loss.scalar_like(batch as f32), loss * batch as f32].map(|s| s.reshape(&[1]));
         trace.assign(c.totals, trace.variable(c.totals) + Var::concat(&sums, 0));
+        for (metric, slots) in c.metrics.iter().zip(&c.metric_slots) {
+            let before: Vec<Var> = slots.iter().map(|s| trace.variable(*s)).collect();
+            for (slot, after) in
+                slots.iter().zip(metric.update(Some(&call), &before, target, output, None)?)
+            {
+                trace.assign(*slot, after);
+            }
+        }
 
         if training {
             let step = trace.variable(c.iterations) + 1.0;
@@ -157,15 +195,15 @@ impl Sequential {
             let state =
                 StepState { learning_rate: trace.variable(c.learning_rate), step: step.cast(DType::F32) };
             let weights: Vec<Var> = c.slots.iter().map(|(id, _)| trace.variable(*id)).collect();
-            let gradients = grad(loss, &weights);
-            for (((id, slots), w), g) in c.slots.iter().zip(weights).zip(gradients) {
-                let own: Vec<Var> = slots.iter().map(|s| trace.variable(*s)).collect();
-                let (w, own) = c.optimizer.update(&state, w, g, &own);
+            let gradients = grad(c.optimizer.scale_loss(loss), &weights);
+            let read = |ids: &[VariableId]| -> Vec<Var> { ids.iter().map(|s| trace.variable(*s)).collect() };
+            let slots: Vec<Vec<Var>> = c.slots.iter().map(|(_, slots)| read(slots)).collect();
+            let new = c.optimizer.apply(&state, &weights, &gradients, &slots, &read(&c.scalars));
+            for (((id, slots), w), own) in c.slots.iter().zip(new.weights).zip(new.slots) {
                 trace.assign(*id, w);
-                for (slot, value) in slots.iter().zip(own) {
-                    trace.assign(*slot, value);
-                }
+                slots.iter().zip(own).for_each(|(slot, value)| trace.assign(*slot, value));
             }
+            c.scalars.iter().zip(new.scalars).for_each(|(id, value)| trace.assign(*id, value));
         }
         Plan::compile(&trace.finish()?, &PlanOptions::default())
     }
@@ -224,4 +262,9 @@ impl Sequential {
             "all layers are finite, so it arises in the loss of {last}'s output; check the targets"
         ))
     }
+}
+
+/// The shape of class indices for outputs of this shape.
+fn sparse_target(output: &Shape) -> Result<Shape> {
+    Shape::new(&output.list()[..output.rank() - 1])
 }

@@ -451,8 +451,10 @@ impl Sequential {
     }
 
     fn clear_totals(&mut self) -> Result<()> {
-        let id = self.compiled.as_ref().ok_or_else(|| self.not_compiled())?.totals;
-        self.variables.slice_mut::<f32>(id)?.fill(0.0);
+        let sums: Vec<_> = self.compiled.as_ref().ok_or_else(|| self.not_compiled())?.sums().collect();
+        for id in sums {
+            self.variables.slice_mut::<f32>(id)?.fill(0.0);
+        }
         Ok(())
     }
 
@@ -460,10 +462,10 @@ impl Sequential {
         let c = self.compiled.as_ref().ok_or_else(|| self.not_compiled())?;
         let totals = self.variables.slice::<f32>(c.totals)?;
         let mut logs = Logs::new();
-        let mean = |sum: f32| sum / totals[0];
-        logs.push(&alloc::format!("{prefix}loss"), mean(totals[1]));
-        for (metric, &sum) in c.metrics.iter().zip(&totals[2..]) {
-            logs.push(&alloc::format!("{prefix}{}", metric.name()), mean(sum));
+        logs.push(&alloc::format!("{prefix}loss"), totals[1] / totals[0]);
+        for (metric, slots) in c.metrics.iter().zip(&c.metric_slots) {
+            let slots: Result<Vec<Tensor>> = slots.iter().map(|s| self.variables.get(*s)).collect();
+            logs.push(&alloc::format!("{prefix}{}", metric.name()), metric.value(&slots?)?);
         }
         Ok(logs)
     }

@@ -12,8 +12,12 @@ pub mod loss;
 pub mod metric;
 pub mod model;
 pub mod optimizer;
+#[cfg(feature = "full")]
+mod packed;
 #[cfg(feature = "std")]
 mod progress;
+#[cfg(feature = "full")]
+pub mod schedule;
 mod summary;
 
 pub use activation::Activation;
@@ -24,7 +28,12 @@ pub use init::Initializer;
 pub use layer::{
     ActivationLayer, Call, Conv2D, Dense, Dropout, Flatten, Layer, LayerConfig, MaxPooling2D, Weights,
 };
-pub use loss::Loss;
+pub use loss::{Loss, Reduction};
 pub use metric::Metric;
 pub use model::Sequential;
 pub use optimizer::{Adam, Optimizer, Sgd};
+#[cfg(feature = "full")]
+pub use schedule::{
+    CosineDecay, CosineDecayRestarts, CustomSchedule, ExponentialDecay, InverseTimeDecay, LearningRate,
+    PiecewiseConstantDecay, PolynomialDecay, Schedule,
+};

@@ -214,14 +214,16 @@ impl Sequential {
             variables.add(&v.name, &self.variables.get(id)?, v.trainable)?;
         }
         self.variables = variables;
-        self.compiled = Some(Compiled::new(optimizer, loss, metrics, &mut self.variables, self.seed)?);
+        let output = self.shapes.last().copied().unwrap_or_default();
+        self.compiled =
+            Some(Compiled::new(optimizer, loss, metrics, &mut self.variables, &output, self.seed)?);
         Ok(())
     }
 
     /// The optimizer, loss and metrics, once compiled.
     pub fn compile_config(&self) -> Option<(Optimizer, Loss, Vec<Metric>)> {
         match &self.compiled {
-            Some(c) => Some((c.optimizer, c.loss, c.metrics.clone())),
+            Some(c) => Some((c.optimizer.clone(), c.loss.clone(), c.metrics.clone())),
             None => self.pending.clone(),
         }
     }
