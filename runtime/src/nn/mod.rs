@@ -24,6 +24,12 @@ pub(crate) mod topology;
 
 pub use activation::Activation;
 pub use callback::{Callback, Flow};
+#[cfg(all(feature = "full", feature = "std"))]
+pub use callback::{CsvLogger, ModelCheckpoint, SaveFreq};
+#[cfg(feature = "full")]
+pub use callback::{
+    EarlyStopping, LambdaCallback, LearningRateScheduler, Mode, ReduceLrOnPlateau, TerminateOnNan,
+};
 pub use fit::{Fit, FitRun, Progress, Verbose};
 #[cfg(feature = "full")]
 pub use functional::{Shared, Subclass, Symbol};
@@ -34,14 +40,16 @@ pub use layer::{
 };
 #[cfg(feature = "full")]
 pub use layer::{
-    ActivityRegularization, Add, AlphaDropout, Average, AveragePooling1D, AveragePooling2D,
-    BatchNormalization, Concatenate, Conv1D, Conv1DTranspose, Conv2DTranspose, Conv3D, Cropping1D,
-    Cropping2D, DepthwiseConv1D, DepthwiseConv2D, Dot, ELU, GaussianDropout, GaussianNoise,
-    GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D,
-    GroupNormalization, Interpolation, Lambda, LayerNormalization, LeakyReLU, Masking, MaxPooling1D, Maximum,
-    Minimum, Multiply, PReLU, Permute, RMSNormalization, ReLU, RepeatVector, Rescaling, Reshape,
-    SeparableConv1D, SeparableConv2D, Softmax, SpatialDropout1D, SpatialDropout2D, Subtract,
-    UnitNormalization, UpSampling1D, UpSampling2D, ZeroPadding1D, ZeroPadding2D,
+    ActivityRegularization, Add, AdditiveAttention, AlphaDropout, Attention, Average, AveragePooling1D,
+    AveragePooling2D, BatchNormalization, Bidirectional, Cell, CellCall, CellConfig, Concatenate, Conv1D,
+    Conv1DTranspose, Conv2DTranspose, Conv3D, Cropping1D, Cropping2D, DepthwiseConv1D, DepthwiseConv2D, Dot,
+    ELU, Embedding, GaussianDropout, GaussianNoise, GlobalAveragePooling1D, GlobalAveragePooling2D,
+    GlobalMaxPooling1D, GlobalMaxPooling2D, GroupNormalization, GroupedQueryAttention, Gru, GruCell,
+    Interpolation, Lambda, LayerNormalization, LeakyReLU, Lstm, LstmCell, Masking, MaxPooling1D, Maximum,
+    MergeMode, Minimum, MultiHeadAttention, Multiply, PReLU, Permute, RMSNormalization, ReLU, Recurrence,
+    RepeatVector, Rescaling, Reshape, Rnn, ScoreMode, SeparableConv1D, SeparableConv2D, SimpleRnn,
+    SimpleRnnCell, Softmax, SpatialDropout1D, SpatialDropout2D, StackedRnn, StackedRnnCells, Subtract,
+    TimeDistributed, UnitNormalization, UpSampling1D, UpSampling2D, ZeroPadding1D, ZeroPadding2D,
 };
 pub use loss::Loss;
 pub use losses::Losses;

@@ -8,6 +8,7 @@ mod core;
 mod merge;
 mod norm;
 mod pool;
+mod rnn;
 
 use gradling::Padding;
 use gradling::nn::{Activation, Adam, Layer, Loss, Optimizer, Sgd};
@@ -30,7 +31,7 @@ pub fn layer(class: &str, config: &Config) -> Result<Box<dyn Layer>, Fault> {
         return unsupported(format!("{class} with channels first"));
     }
     let trainable = config.get("trainable").and_then(Value::as_bool).unwrap_or(true);
-    let families = [core::layer, conv::layer, pool::layer, merge::layer, norm::layer];
+    let families = [core::layer, conv::layer, pool::layer, merge::layer, norm::layer, rnn::layer];
     for family in families {
         if let Some(mut layer) = family(class, config)? {
             layer.set_trainable(trainable);
