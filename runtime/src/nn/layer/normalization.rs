@@ -126,9 +126,11 @@ impl Layer for Normalization {
     fn call<'b>(&self, call: &mut Call<'b>, x: Var<'b>) -> Result<Var<'b>> {
         let x = x.cast(DType::F32);
         let axes = self.kept(&sample_of(x)?)?;
-        let constant = |numbers: &[f32]| match numbers {
-            [one] => Ok(x.scalar_like(*one)),
-            all => Ok(along(x.constant_like(Tensor::new(&[all.len()], all.to_vec())?), x, &axes)),
+        let constant = |numbers: &[f32]| -> Result<Var<'b>> {
+            match numbers {
+                [one] => Ok(x.scalar_like(*one)),
+                all => Ok(along(x.constant_like(Tensor::new(&[all.len()], all.to_vec())?), x, &axes)),
+            }
         };
         let [mean, deviation] = match &self.statistics {
             Some([mean, variance]) => {
