@@ -16,9 +16,13 @@ pub mod losses;
 pub mod metric;
 pub mod model;
 pub mod optimizer;
+#[cfg(feature = "full")]
+mod packed;
 #[cfg(feature = "std")]
 mod progress;
 pub mod samples;
+#[cfg(feature = "full")]
+pub mod schedule;
 mod summary;
 pub(crate) mod topology;
 
@@ -53,9 +57,14 @@ pub use layer::{
     SpatialDropout1D, SpatialDropout2D, StackedRnn, StackedRnnCells, Subtract, TimeDistributed,
     UnitNormalization, UpSampling1D, UpSampling2D, ZeroPadding1D, ZeroPadding2D,
 };
-pub use loss::Loss;
+pub use loss::{Loss, Reduction};
 pub use losses::Losses;
 pub use metric::Metric;
 pub use model::{Model, Sequential};
 pub use optimizer::{Adam, Optimizer, Sgd};
 pub use samples::{Arrays, Batch, Batches};
+#[cfg(feature = "full")]
+pub use schedule::{
+    CosineDecay, CosineDecayRestarts, CustomSchedule, ExponentialDecay, InverseTimeDecay, LearningRate,
+    PiecewiseConstantDecay, PolynomialDecay, Schedule,
+};
