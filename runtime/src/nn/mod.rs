@@ -44,16 +44,18 @@ pub use layer::{
 };
 #[cfg(feature = "full")]
 pub use layer::{
-    ActivityRegularization, Add, AdditiveAttention, AlphaDropout, Attention, Average, AveragePooling1D,
-    AveragePooling2D, BatchNormalization, Bidirectional, Cell, CellCall, CellConfig, Concatenate, Conv1D,
-    Conv1DTranspose, Conv2DTranspose, Conv3D, Cropping1D, Cropping2D, DepthwiseConv1D, DepthwiseConv2D, Dot,
-    ELU, Embedding, GaussianDropout, GaussianNoise, GlobalAveragePooling1D, GlobalAveragePooling2D,
-    GlobalMaxPooling1D, GlobalMaxPooling2D, GroupNormalization, GroupedQueryAttention, Gru, GruCell,
-    Interpolation, Lambda, LayerNormalization, LeakyReLU, Lstm, LstmCell, Masking, MaxPooling1D, Maximum,
-    MergeMode, Minimum, MultiHeadAttention, Multiply, PReLU, Permute, RMSNormalization, ReLU, Recurrence,
-    RepeatVector, Rescaling, Reshape, Rnn, ScoreMode, SeparableConv1D, SeparableConv2D, SimpleRnn,
-    SimpleRnnCell, Softmax, SpatialDropout1D, SpatialDropout2D, StackedRnn, StackedRnnCells, Subtract,
-    TimeDistributed, UnitNormalization, UpSampling1D, UpSampling2D, ZeroPadding1D, ZeroPadding2D,
+    ActivityRegularization, Add, AdditiveAttention, AlphaDropout, Aspect, Attention, Average,
+    AveragePooling1D, AveragePooling2D, BatchNormalization, Bidirectional, Cell, CellCall, CellConfig,
+    CenterCrop, Concatenate, Conv1D, Conv1DTranspose, Conv2DTranspose, Conv3D, Cropping1D, Cropping2D,
+    DepthwiseConv1D, DepthwiseConv2D, Dot, ELU, Embedding, Factor, FillMode, FlipMode, GaussianDropout,
+    GaussianNoise, GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D,
+    GroupNormalization, GroupedQueryAttention, Gru, GruCell, Interpolation, Lambda, LayerNormalization,
+    LeakyReLU, Lstm, LstmCell, Masking, MaxPooling1D, Maximum, MergeMode, Minimum, MultiHeadAttention,
+    Multiply, Normalization, PReLU, Permute, RMSNormalization, RandomBrightness, RandomContrast, RandomCrop,
+    RandomFlip, RandomRotation, RandomTranslation, RandomZoom, ReLU, Recurrence, RepeatVector, Rescaling,
+    Reshape, Resizing, Rnn, ScoreMode, SeparableConv1D, SeparableConv2D, SimpleRnn, SimpleRnnCell, Softmax,
+    SpatialDropout1D, SpatialDropout2D, StackedRnn, StackedRnnCells, Subtract, TimeDistributed,
+    UnitNormalization, UpSampling1D, UpSampling2D, ZeroPadding1D, ZeroPadding2D,
 };
 pub use loss::{Loss, Reduction};
 pub use losses::Losses;
