@@ -46,17 +46,21 @@ pub(super) struct Compiled {
     pub learning_rate: VariableId,
     pub iterations: VariableId,
     pub random: VariableId,
-    /// Sums over the epoch: samples, loss, metrics.
+    /// Sums over the epoch: samples, loss.
     pub totals: VariableId,
     /// Epoch and batch at which a saved run goes on.
     progress: VariableId,
+    /// The slots of each metric over the epoch, for each output.
+    pub metric_slots: Vec<Vec<Vec<VariableId>>>,
     /// For each trainable weight its slots.
     slots: Vec<(VariableId, Vec<VariableId>)>,
+    /// What the optimizer keeps once.
+    scalars: Vec<VariableId>,
     pub sessions: Vec<Ready>,
 }
 
 impl Compiled {
-    /// Adds slots and counters behind the weights.
+    /// Adds slots and counters behind the weights; `outputs` are the shapes of one of each.
     pub fn new(
         optimizer: Optimizer,
         losses: Losses,
@@ -72,29 +76,60 @@ impl Compiled {
             let (name, dims) = (v.name.clone(), v.shape.to_vec());
             let mut own = Vec::new();
             for slot in optimizer.slots() {
-                let full = alloc::format!("{}/{name}/{slot}", optimizer.name());
-                own.push(variables.add(&full, &Tensor::zeros(&dims)?, false)?);
+                let full = alloc::format!("{}/{name}/{}", optimizer.name(), slot.name);
+                own.push(variables.add(&full, &Tensor::full(&dims, slot.initial)?, false)?);
             }
             slots.push((id, own));
         }
+        let mut scalars = Vec::new();
+        for slot in optimizer.scalars() {
+            let full = alloc::format!("{}/{}", optimizer.name(), slot.name);
+            scalars.push(variables.add(&full, &Tensor::scalar(slot.initial), false)?);
+        }
         let key = Tensor::new(&[2], [seed as u32 as i32, 0])?;
-        let sums = 2 + metrics.len() * outputs.len();
+        let rate = Tensor::scalar(optimizer.learning_rate());
+        let learning_rate = variables.add("learning_rate", &rate, false)?;
+        let iterations = variables.add("iterations", &Tensor::scalar_i32(0), false)?;
+        let random = variables.add("random", &key, false)?;
+        let totals = variables.add("totals", &Tensor::zeros(&[2])?, false)?;
+        let progress = variables.add("progress", &Tensor::new(&[2], [0, 0])?, false)?;
+        let mut metric_slots = Vec::new();
+        for (n, output) in outputs.iter().enumerate() {
+            let output = with_batch(output, 1)?;
+            let sparse = losses.of(n).is_some_and(|l| l.is_sparse());
+            let target = if sparse { sparse_target(&output)? } else { output };
+            let mut of_output = Vec::new();
+            for (i, metric) in metrics.iter().enumerate() {
+                let mut own = Vec::new();
+                for slot in metric.slots(&target, &output) {
+                    let full = alloc::format!("metric_{n}_{i}/{}/{}", metric.name(), slot.name);
+                    own.push(variables.add(&full, &Tensor::zeros(&slot.shape.list())?, false)?);
+                }
+                of_output.push(own);
+            }
+            metric_slots.push(of_output);
+        }
+        let metrics = metrics.to_vec();
+        let sessions = Vec::new();
         Ok(Compiled {
-            learning_rate: variables.add(
-                "learning_rate",
-                &Tensor::scalar(optimizer.learning_rate()),
-                false,
-            )?,
             optimizer,
             losses,
-            metrics: metrics.to_vec(),
-            iterations: variables.add("iterations", &Tensor::scalar_i32(0), false)?,
-            random: variables.add("random", &key, false)?,
-            totals: variables.add("totals", &Tensor::zeros(&[sums])?, false)?,
-            progress: variables.add("progress", &Tensor::new(&[2], [0, 0])?, false)?,
+            metrics,
+            learning_rate,
+            iterations,
+            random,
+            totals,
+            progress,
+            metric_slots,
             slots,
-            sessions: Vec::new(),
+            scalars,
+            sessions,
         })
+    }
+
+    /// The variables that are sums over an epoch.
+    pub fn sums(&self) -> impl Iterator<Item = VariableId> {
+        core::iter::once(self.totals).chain(self.metric_slots.iter().flatten().flatten().copied())
     }
 }
 
@@ -109,7 +144,8 @@ impl Model {
         let key = Key { mode, kinds: samples.kinds(n).collect(), targets: samples.targets };
         let plan = self.step_plan(&key)?;
         let compiled = self.compiled.as_ref().ok_or_else(|| self.not_compiled())?;
-        let state = [compiled.iterations, compiled.random, compiled.totals];
+        let mut state = alloc::vec![compiled.iterations, compiled.random];
+        state.extend(compiled.sums());
         let first_update = self.first_weight_write(&plan, &state)?;
         let loss = plan.outputs().first().map(|o| o.slot);
         let known = plan.steps().iter().rposition(|s| s.writes.iter().any(|w| Some(*w) == loss));
@@ -149,11 +185,7 @@ impl Model {
         let mut loss = None;
         for (n, (y, output)) in targets.iter().zip(&outputs).enumerate() {
             let Some(of) = c.losses.of(n) else { continue };
-            let own = match weight {
-                Some(w) => (of.values(&call, *y, *output)? * w).mean(&[], false),
-                None => of.call(&call, *y, *output)?,
-            };
-            let own = own * c.losses.weight(n);
+            let own = of.call(&call, *y, *output, weight)? * c.losses.weight(n);
             loss = Some(loss.map_or(own, |sum| sum + own));
         }
         let loss = loss.ok_or_else(|| misuse!("{}: expected at least one output and loss", self.name))?;
@@ -161,12 +193,15 @@ impl Model {
         trace.output("loss", loss);
 
         // Sums over the epoch, before the gradient so that they come with the loss.
-        let mut sums = alloc::vec![loss.scalar_like(batch), loss * batch];
-        for (y, output) in targets.iter().zip(&outputs) {
-            sums.extend(c.metrics.iter().map(|m| m.mean(*y, *output) * batch));
-        }
-        let sums: Vec<Var> = sums.into_iter().map(|s| s.reshape(&[1])).collect();
+        let sums = [loss.scalar_like(batch), loss * batch].map(|s| s.reshape(&[1]));
         trace.assign(c.totals, trace.variable(c.totals) + Var::concat(&sums, 0));
+        for (of_output, (y, output)) in c.metric_slots.iter().zip(targets.iter().zip(&outputs)) {
+            for (metric, slots) in c.metrics.iter().zip(of_output) {
+                let before: Vec<Var> = slots.iter().map(|s| trace.variable(*s)).collect();
+                let after = metric.update(Some(&call), &before, *y, *output, None)?;
+                slots.iter().zip(after).for_each(|(slot, value)| trace.assign(*slot, value));
+            }
+        }
 
         if training {
             let step = trace.variable(c.iterations) + 1.0;
@@ -176,15 +211,15 @@ impl Model {
             let state =
                 StepState { learning_rate: trace.variable(c.learning_rate), step: step.cast(DType::F32) };
             let weights: Vec<Var> = c.slots.iter().map(|(id, _)| trace.variable(*id)).collect();
-            let gradients = grad(loss, &weights);
-            for (((id, slots), w), g) in c.slots.iter().zip(weights).zip(gradients) {
-                let own: Vec<Var> = slots.iter().map(|s| trace.variable(*s)).collect();
-                let (w, own) = c.optimizer.update(&state, w, g, &own);
+            let gradients = grad(c.optimizer.scale_loss(loss), &weights);
+            let read = |ids: &[VariableId]| -> Vec<Var> { ids.iter().map(|s| trace.variable(*s)).collect() };
+            let slots: Vec<Vec<Var>> = c.slots.iter().map(|(_, slots)| read(slots)).collect();
+            let new = c.optimizer.apply(&state, &weights, &gradients, &slots, &read(&c.scalars));
+            for (((id, slots), w), own) in c.slots.iter().zip(new.weights).zip(new.slots) {
                 trace.assign(*id, w);
-                for (slot, value) in slots.iter().zip(own) {
-                    trace.assign(*slot, value);
-                }
+                slots.iter().zip(own).for_each(|(slot, value)| trace.assign(*slot, value));
             }
+            c.scalars.iter().zip(new.scalars).for_each(|(id, value)| trace.assign(*id, value));
         }
         call.assign_updates();
         drop(call);
@@ -192,24 +227,37 @@ impl Model {
     }
 
     /// Sets the learning rate of the next step where a schedule gives it.
-    pub(super) fn schedule(&mut self, _mode: Mode) -> Result<()> {
+    pub(super) fn schedule(&mut self, mode: Mode) -> Result<()> {
+        let c = self.compiled.as_ref().ok_or_else(|| self.not_compiled())?;
+        if mode == Mode::Train && c.optimizer.has_schedule() {
+            let step = self.variables.slice::<i32>(c.iterations)?[0];
+            let rate = c.optimizer.learning_rate_at(step.max(0) as u64);
+            let id = c.learning_rate;
+            self.variables.slice_mut::<f32>(id)?[0] = rate;
+        }
         Ok(())
     }
 
+    /// The variables that are sums over an epoch.
+    fn sums(&self) -> Result<Vec<VariableId>> {
+        Ok(self.compiled.as_ref().ok_or_else(|| self.not_compiled())?.sums().collect())
+    }
+
     pub(super) fn clear_totals(&mut self) -> Result<()> {
-        let id = self.compiled.as_ref().ok_or_else(|| self.not_compiled())?.totals;
-        self.variables.slice_mut::<f32>(id)?.fill(0.0);
+        for id in self.sums()? {
+            self.variables.slice_mut::<f32>(id)?.fill(0.0);
+        }
         Ok(())
     }
 
     /// The sums over the epoch so far.
-    pub(super) fn totals(&self) -> Result<Tensor> {
-        self.variables.get(self.compiled.as_ref().ok_or_else(|| self.not_compiled())?.totals)
+    pub(super) fn totals(&self) -> Result<Vec<Tensor>> {
+        self.sums()?.into_iter().map(|id| self.variables.get(id)).collect()
     }
 
-    pub(super) fn set_totals(&mut self, sums: Tensor) -> Result<()> {
-        let id = self.compiled.as_ref().ok_or_else(|| self.not_compiled())?.totals;
-        self.variables.set(id, &sums)
+    pub(super) fn set_totals(&mut self, sums: Vec<Tensor>) -> Result<()> {
+        let ids = self.sums()?;
+        ids.iter().zip(sums).try_for_each(|(id, sum)| self.variables.set(*id, &sum))
     }
 
     /// Loss and metrics of the epoch so far.
@@ -217,14 +265,13 @@ impl Model {
         let c = self.compiled.as_ref().ok_or_else(|| self.not_compiled())?;
         let totals = self.variables.slice::<f32>(c.totals)?;
         let mut logs = Logs::new();
-        let mean = |sum: f32| sum / totals[0];
-        logs.push(&alloc::format!("{prefix}loss"), mean(totals[1]));
-        let outputs = self.topology.outputs.len();
-        for n in 0..outputs {
-            let output = if outputs > 1 { alloc::format!("{}_", self.output_layer(n)) } else { "".into() };
-            let own = totals.get(2 + n * c.metrics.len()..).unwrap_or(&[]);
-            for (metric, &sum) in c.metrics.iter().zip(own) {
-                logs.push(&alloc::format!("{prefix}{output}{}", metric.name()), mean(sum));
+        logs.push(&alloc::format!("{prefix}loss"), totals[1] / totals[0]);
+        for (n, of_output) in c.metric_slots.iter().enumerate() {
+            let several = c.metric_slots.len() > 1;
+            let output = if several { alloc::format!("{}_", self.output_layer(n)) } else { "".into() };
+            for (metric, slots) in c.metrics.iter().zip(of_output) {
+                let slots: Result<Vec<Tensor>> = slots.iter().map(|s| self.variables.get(*s)).collect();
+                logs.push(&alloc::format!("{prefix}{output}{}", metric.name()), metric.value(&slots?)?);
             }
         }
         Ok(logs)
@@ -304,4 +351,9 @@ impl Model {
             "all layers are finite, so it arises in the loss of {last}'s output; check the targets"
         ))
     }
+}
+
+/// The shape of class indices for outputs of this shape.
+fn sparse_target(output: &Shape) -> Result<Shape> {
+    Shape::new(&output.list()[..output.rank() - 1])
 }

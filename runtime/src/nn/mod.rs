@@ -16,14 +16,24 @@ pub mod losses;
 pub mod metric;
 pub mod model;
 pub mod optimizer;
+#[cfg(feature = "full")]
+mod packed;
 #[cfg(feature = "std")]
 mod progress;
 pub mod samples;
+#[cfg(feature = "full")]
+pub mod schedule;
 mod summary;
 pub(crate) mod topology;
 
 pub use activation::Activation;
 pub use callback::{Callback, Flow};
+#[cfg(all(feature = "full", feature = "std"))]
+pub use callback::{CsvLogger, ModelCheckpoint, SaveFreq};
+#[cfg(feature = "full")]
+pub use callback::{
+    EarlyStopping, LambdaCallback, LearningRateScheduler, Mode, ReduceLrOnPlateau, TerminateOnNan,
+};
 pub use fit::{Fit, FitRun, Progress, Verbose};
 #[cfg(feature = "full")]
 pub use functional::{Shared, Subclass, Symbol};
@@ -34,13 +44,25 @@ pub use layer::{
 };
 #[cfg(feature = "full")]
 pub use layer::{
-    AdditiveAttention, Attention, Bidirectional, Cell, CellCall, CellConfig, Embedding,
-    GroupedQueryAttention, Gru, GruCell, Lstm, LstmCell, MergeMode, MultiHeadAttention, Recurrence, Rnn,
-    ScoreMode, SimpleRnn, SimpleRnnCell, StackedRnn, StackedRnnCells, TimeDistributed,
+    ActivityRegularization, Add, AdditiveAttention, AlphaDropout, Attention, Average, AveragePooling1D,
+    AveragePooling2D, BatchNormalization, Bidirectional, Cell, CellCall, CellConfig, Concatenate, Conv1D,
+    Conv1DTranspose, Conv2DTranspose, Conv3D, Cropping1D, Cropping2D, DepthwiseConv1D, DepthwiseConv2D, Dot,
+    ELU, Embedding, GaussianDropout, GaussianNoise, GlobalAveragePooling1D, GlobalAveragePooling2D,
+    GlobalMaxPooling1D, GlobalMaxPooling2D, GroupNormalization, GroupedQueryAttention, Gru, GruCell,
+    Interpolation, Lambda, LayerNormalization, LeakyReLU, Lstm, LstmCell, Masking, MaxPooling1D, Maximum,
+    MergeMode, Minimum, MultiHeadAttention, Multiply, PReLU, Permute, RMSNormalization, ReLU, Recurrence,
+    RepeatVector, Rescaling, Reshape, Rnn, ScoreMode, SeparableConv1D, SeparableConv2D, SimpleRnn,
+    SimpleRnnCell, Softmax, SpatialDropout1D, SpatialDropout2D, StackedRnn, StackedRnnCells, Subtract,
+    TimeDistributed, UnitNormalization, UpSampling1D, UpSampling2D, ZeroPadding1D, ZeroPadding2D,
 };
-pub use loss::Loss;
+pub use loss::{Loss, Reduction};
 pub use losses::Losses;
 pub use metric::Metric;
 pub use model::{Model, Sequential};
 pub use optimizer::{Adam, Optimizer, Sgd};
 pub use samples::{Arrays, Batch, Batches};
+#[cfg(feature = "full")]
+pub use schedule::{
+    CosineDecay, CosineDecayRestarts, CustomSchedule, ExponentialDecay, InverseTimeDecay, LearningRate,
+    PiecewiseConstantDecay, PolynomialDecay, Schedule,
+};

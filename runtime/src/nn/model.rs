@@ -266,6 +266,31 @@ impl Model {
         self.variables.set(id, value)
     }
 
+    /// The values of all weights in layer order.
+    ///
+    /// **Errors** never for a model that is built.
+    pub fn get_weights(&self) -> Result<Vec<Tensor>> {
+        self.weights().map(|(id, _)| self.variables.get(id)).collect()
+    }
+
+    /// Replaces all weights, in the order of [`get_weights`](Model::get_weights).
+    ///
+    /// **Errors** when their number or a shape differs; the weights are then as they were.
+    pub fn set_weights(&mut self, values: &[Tensor]) -> Result<()> {
+        if values.len() != self.weights {
+            return Err(misuse!("{}: expected {} weights, got {}", self.name, self.weights, values.len()));
+        }
+        let ids: Vec<VariableId> = self.weights().map(|(id, _)| id).collect();
+        for (id, value) in ids.iter().zip(values) {
+            let v = self.variables.describe(*id)?;
+            if v.shape != *value.shape() || v.dtype != value.dtype() {
+                let (name, shape) = (&v.name, v.shape);
+                return Err(misuse!("{name}: expected shape {shape}, got {}", value.shape()));
+            }
+        }
+        ids.iter().zip(values).try_for_each(|(id, value)| self.variables.set(*id, value))
+    }
+
     fn weight_id(&self, name: &str) -> Result<VariableId> {
         let id = self.weights().find(|(_, v)| v.name == name).map(|(id, _)| id);
         id.ok_or_else(|| misuse!("model: there is no weight {name}; build the model and see its summary"))

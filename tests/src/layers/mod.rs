@@ -1,4 +1,4 @@
-//! Keras layers, losses and optimizers from their `get_config()`: one row a class that Gradling has, in a
+//! Keras layers from their `get_config()`: one row a class that Gradling has, in a
 //! file for each family of layers.
 //!
 //! An option that Gradling lacks makes the case unsupported unless it has the value that switches it off.
@@ -11,7 +11,7 @@ mod pool;
 mod rnn;
 
 use gradling::Padding;
-use gradling::nn::{Activation, Adam, Layer, Loss, Optimizer, Sgd};
+use gradling::nn::{Activation, Layer};
 use serde_json::{Map, Value};
 
 use crate::case::integers;
@@ -58,63 +58,6 @@ pub fn activation(value: Option<&Value>) -> Result<Activation, Fault> {
     }
 }
 
-/// The loss of this class.
-///
-/// **Errors** when Gradling has no such loss or not that option of it.
-pub fn loss(class: &str, config: &Config) -> Result<Loss, Fault> {
-    let from_logits = flag(config, "from_logits");
-    let loss = match class {
-        "MeanSquaredError" => Loss::MeanSquaredError,
-        "CategoricalCrossentropy" => Loss::CategoricalCrossentropy { from_logits },
-        "SparseCategoricalCrossentropy" => Loss::SparseCategoricalCrossentropy { from_logits },
-        other => return unsupported(other),
-    };
-    off(class, config, &["label_smoothing", "ignore_class"])?;
-    match config.get("axis").and_then(Value::as_i64) {
-        None | Some(-1) => Ok(loss),
-        Some(axis) => unsupported(format!("{class} along axis {axis}")),
-    }
-}
-
-/// The optimizer of this class (in either case).
-///
-/// **Errors** when Gradling has no such optimizer or not that option of it.
-pub fn optimizer(class: &str, config: &Config) -> Result<Optimizer, Fault> {
-    let options = [
-        "weight_decay",
-        "clipnorm",
-        "global_clipnorm",
-        "clipvalue",
-        "use_ema",
-        "loss_scale_factor",
-        "gradient_accumulation_steps",
-        "amsgrad",
-    ];
-    let optimizer = match class.to_ascii_lowercase().as_str() {
-        "sgd" => Optimizer::Sgd(Sgd {
-            learning_rate: rate(class, config)?,
-            momentum: number(config, "momentum")?,
-            nesterov: flag(config, "nesterov"),
-        }),
-        "adam" => Optimizer::Adam(Adam {
-            learning_rate: rate(class, config)?,
-            beta_1: number(config, "beta_1")?,
-            beta_2: number(config, "beta_2")?,
-            epsilon: number(config, "epsilon")?,
-        }),
-        _ => return unsupported(class),
-    };
-    off(class, config, &options)?;
-    Ok(optimizer)
-}
-
-fn rate(class: &str, config: &Config) -> Result<f32, Fault> {
-    match &config.get("learning_rate") {
-        Some(Value::Object(schedule)) => unsupported(format!("{class} with {}", schedule["class_name"])),
-        _ => number(config, "learning_rate"),
-    }
-}
-
 /// Fails unless every one of `options` is absent, null, false or zero.
 fn off(class: &str, config: &Config, options: &[&str]) -> Result<(), Fault> {
     let is_off = |v: &Value| v.is_null() || *v == Value::Bool(false) || v.as_f64() == Some(0.0);
@@ -124,7 +67,10 @@ fn off(class: &str, config: &Config, options: &[&str]) -> Result<(), Fault> {
     }
 }
 
-fn number(config: &Config, key: &str) -> Result<f32, Fault> {
+/// `config[key]` as a number.
+///
+/// **Errors** when it is none.
+pub fn number(config: &Config, key: &str) -> Result<f32, Fault> {
     let value = config.get(key).and_then(Value::as_f64).map(|n| n as f32);
     value.ok_or_else(|| Fault::Failed(format!("no number {key} in the configuration")))
 }
@@ -134,7 +80,8 @@ fn whole(config: &Config, key: &str) -> Result<usize, Fault> {
     value.ok_or_else(|| Fault::Failed(format!("no whole number {key} in the configuration")))
 }
 
-fn flag(config: &Config, key: &str) -> bool {
+/// `config[key]` as a boolean; false where there is none.
+pub fn flag(config: &Config, key: &str) -> bool {
     config.get(key).and_then(Value::as_bool).unwrap_or(false)
 }
 

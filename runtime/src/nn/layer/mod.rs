@@ -2,42 +2,161 @@
 
 mod activation;
 #[cfg(feature = "full")]
+mod activity_regularization;
+#[cfg(feature = "full")]
 pub mod attention;
 #[cfg(feature = "full")]
+mod average_pooling2d;
+#[cfg(feature = "full")]
+mod batch_normalization;
+#[cfg(feature = "full")]
 mod bidirectional;
+#[cfg(feature = "full")]
+mod border;
+#[cfg(feature = "full")]
+mod concatenate;
+#[cfg(feature = "full")]
+mod conv1d;
 mod conv2d;
+#[cfg(feature = "full")]
+mod conv3d;
+#[cfg(feature = "full")]
+mod conv_transpose;
 mod dense;
+#[cfg(feature = "full")]
+mod depthwise_conv;
+#[cfg(feature = "full")]
+mod dot;
 mod dropout;
 #[cfg(feature = "full")]
 mod embedding;
 mod flatten;
+#[cfg(feature = "full")]
+mod global_pooling;
+#[cfg(feature = "full")]
+mod group_normalization;
+#[cfg(feature = "full")]
+mod lambda;
+#[cfg(feature = "full")]
+mod layer_normalization;
+#[cfg(feature = "full")]
+mod masking;
 mod max_pooling2d;
+#[cfg(feature = "full")]
+mod merge;
 #[cfg(feature = "full")]
 mod nested;
 #[cfg(feature = "full")]
+mod noise;
+mod param;
+#[cfg(feature = "full")]
+mod pooling1d;
+#[cfg(feature = "full")]
+mod prelu;
+#[cfg(feature = "full")]
+mod relu;
+#[cfg(feature = "full")]
+mod resample;
+#[cfg(feature = "full")]
+mod rescaling;
+#[cfg(feature = "full")]
+mod reshape;
+#[cfg(feature = "full")]
+mod rms_normalization;
+#[cfg(feature = "full")]
 pub mod rnn;
 #[cfg(feature = "full")]
+mod separable_conv;
+#[cfg(feature = "full")]
+mod softmax;
+#[cfg(feature = "full")]
+mod spatial_dropout;
+#[cfg(feature = "full")]
 mod time_distributed;
+#[cfg(feature = "full")]
+mod unit_normalization;
+#[cfg(feature = "full")]
+mod up_sampling;
 
 pub use activation::ActivationLayer;
 #[cfg(feature = "full")]
+pub use activity_regularization::ActivityRegularization;
+#[cfg(feature = "full")]
 pub use attention::{AdditiveAttention, Attention, GroupedQueryAttention, MultiHeadAttention, ScoreMode};
 #[cfg(feature = "full")]
+pub use average_pooling2d::AveragePooling2D;
+#[cfg(feature = "full")]
+pub use batch_normalization::BatchNormalization;
+#[cfg(feature = "full")]
 pub use bidirectional::{Bidirectional, MergeMode};
+#[cfg(feature = "full")]
+pub use border::{Cropping1D, Cropping2D, ZeroPadding1D, ZeroPadding2D};
+#[cfg(feature = "full")]
+pub use concatenate::Concatenate;
+#[cfg(feature = "full")]
+pub use conv_transpose::{Conv1DTranspose, Conv2DTranspose};
+#[cfg(feature = "full")]
+pub use conv1d::Conv1D;
 pub use conv2d::Conv2D;
+#[cfg(feature = "full")]
+pub use conv3d::Conv3D;
 pub use dense::Dense;
+#[cfg(feature = "full")]
+pub use depthwise_conv::{DepthwiseConv1D, DepthwiseConv2D};
+#[cfg(feature = "full")]
+pub use dot::Dot;
 pub use dropout::Dropout;
 #[cfg(feature = "full")]
 pub use embedding::Embedding;
 pub use flatten::Flatten;
+#[cfg(feature = "full")]
+pub use global_pooling::{
+    GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D,
+};
+#[cfg(feature = "full")]
+pub use group_normalization::GroupNormalization;
+#[cfg(feature = "full")]
+pub use lambda::Lambda;
+#[cfg(feature = "full")]
+pub use layer_normalization::LayerNormalization;
+#[cfg(feature = "full")]
+pub use masking::Masking;
 pub use max_pooling2d::MaxPooling2D;
+#[cfg(feature = "full")]
+pub use merge::{Add, Average, Maximum, Minimum, Multiply, Subtract};
+#[cfg(feature = "full")]
+pub use noise::{AlphaDropout, GaussianDropout, GaussianNoise};
+#[cfg(feature = "full")]
+pub use pooling1d::{AveragePooling1D, MaxPooling1D};
+#[cfg(feature = "full")]
+pub use prelu::PReLU;
+#[cfg(feature = "full")]
+pub use relu::{ELU, LeakyReLU, ReLU};
+#[cfg(feature = "full")]
+pub use resample::Interpolation;
+#[cfg(feature = "full")]
+pub use rescaling::Rescaling;
+#[cfg(feature = "full")]
+pub use reshape::{Permute, RepeatVector, Reshape};
+#[cfg(feature = "full")]
+pub use rms_normalization::RMSNormalization;
 #[cfg(feature = "full")]
 pub use rnn::{
     Cell, CellCall, CellConfig, Gru, GruCell, Lstm, LstmCell, Recurrence, Rnn, SimpleRnn, SimpleRnnCell,
     StackedRnn, StackedRnnCells,
 };
 #[cfg(feature = "full")]
+pub use separable_conv::{SeparableConv1D, SeparableConv2D};
+#[cfg(feature = "full")]
+pub use softmax::Softmax;
+#[cfg(feature = "full")]
+pub use spatial_dropout::{SpatialDropout1D, SpatialDropout2D};
+#[cfg(feature = "full")]
 pub use time_distributed::TimeDistributed;
+#[cfg(feature = "full")]
+pub use unit_normalization::UnitNormalization;
+#[cfg(feature = "full")]
+pub use up_sampling::{UpSampling1D, UpSampling2D};
 
 use super::{Activation, Initializer};
 use crate::graph::Trace;
@@ -202,9 +321,19 @@ macro_rules! named_builders {
 
 layer_configs!(
     Dense, Flatten, Conv2D, MaxPooling2D, Dropout, ActivationLayer;
-    full: SimpleRnn, Lstm, Gru, StackedRnn, Bidirectional, TimeDistributed, Embedding, Attention,
-    AdditiveAttention, MultiHeadAttention, GroupedQueryAttention
+    full:
+    Conv1D, Conv3D, DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D, Conv1DTranspose,
+    Conv2DTranspose, Reshape, Permute, RepeatVector, SpatialDropout1D, SpatialDropout2D, GaussianNoise,
+    GaussianDropout, AlphaDropout, ActivityRegularization, UnitNormalization, ZeroPadding1D,
+    ZeroPadding2D, Cropping1D, Cropping2D, UpSampling1D, UpSampling2D, Rescaling, LeakyReLU, PReLU, ELU,
+    ReLU, Softmax, MaxPooling1D, AveragePooling1D, AveragePooling2D, GlobalMaxPooling1D,
+    GlobalMaxPooling2D, GlobalAveragePooling1D, GlobalAveragePooling2D, BatchNormalization,
+    LayerNormalization, GroupNormalization, RMSNormalization, Add, Subtract, Multiply, Average, Maximum,
+    Minimum, Concatenate, Dot, Masking, SimpleRnn, Lstm, Gru, StackedRnn, Bidirectional, TimeDistributed,
+    Embedding, Attention, AdditiveAttention, MultiHeadAttention, GroupedQueryAttention
 );
+#[cfg(feature = "full")]
+named_builders!(Lambda);
 
 /// Where the weights of a model come from.
 pub trait Initialize {
@@ -356,6 +485,16 @@ impl<'b> Call<'b> {
         self.key.map(|key| self.trace.random_uniform(shape, key, self.streams))
     }
 
+    /// Numbers of the standard normal distribution, other ones at every step; `None` where the call has no random
+    /// key (Box and Muller 1958).
+    #[cfg(feature = "full")]
+    pub fn random_normal(&mut self, shape: Shape) -> Option<Var<'b>> {
+        let (radius, angle) = (self.random_uniform(shape)?, self.random_uniform(shape)?);
+        // 1 - u is in (0, 1], where the logarithm is finite.
+        let radius = (-2.0 * (1.0 - radius).log()).sqrt();
+        Some(radius * (angle * core::f32::consts::TAU).cos())
+    }
+
     /// Says which time steps of `y` count: `mask` is bool of `y`'s leading axes, `[batch, time]` (Keras masking).
     pub fn set_mask(&mut self, y: Var<'b>, mask: Var<'b>) {
         self.masks.push((y.id(), mask));
@@ -453,6 +592,48 @@ macro_rules! named {
     };
 }
 use named;
+
+/// The taps of a window.
+pub(super) fn taps(window: &Window) -> u64 {
+    window.kernel.iter().map(|k| u64::from(*k)).product()
+}
+
+/// Output height and width of a window over samples `[h, w, ..]`.
+#[cfg(feature = "full")]
+fn extents(layer: &str, window: &Window, sample: &Shape) -> Result<[usize; 2]> {
+    let extent = |axis: usize| window.extent(axis, sample.dim(axis as isize));
+    let (oh, _) = extent(0).map_err(|e| e.within(layer))?;
+    let (ow, _) = extent(1).map_err(|e| e.within(layer))?;
+    Ok([oh, ow])
+}
+
+/// Checks that samples have `rank` axes, those of `form`.
+#[cfg(feature = "full")]
+fn expect_rank(layer: &str, sample: &Shape, rank: usize, form: &str) -> Result<()> {
+    if sample.rank() == rank {
+        return Ok(());
+    }
+    let hint = if sample.rank() + 1 == rank { "; reshape it to add the missing axis" } else { "" };
+    Err(misuse!("{layer}: expected input of shape [batch, {form}], got {}{hint}", batched(sample)))
+}
+
+/// Checks that a batch has `rank` axes.
+#[cfg(feature = "full")]
+fn expect_rank_of(layer: &str, x: Var<'_>, rank: usize) -> Result<()> {
+    if x.rank() == rank {
+        return Ok(());
+    }
+    Err(misuse!("{layer}: expected input with {rank} axes, got {}; build the model for its shape", x.shape()))
+}
+
+/// Checks that there are filters.
+#[cfg(feature = "full")]
+fn expect_filters(layer: &str, filters: usize) -> Result<()> {
+    match filters {
+        0 => Err(misuse!("{layer}: expected at least 1 filter, got 0")),
+        _ => Ok(()),
+    }
+}
 
 /// The shape of one step of a sample as `[batch, time, ..]`.
 #[cfg(feature = "full")]
