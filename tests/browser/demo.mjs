@@ -19,7 +19,7 @@ let page;
 try {
   page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
   const wrong = complaints(page);
-  await page.goto(url);
+  await page.goto(`${url}?seed=1`);
   const state = (states) =>
     page.waitForFunction((wanted) => wanted.includes(document.documentElement.dataset.state), states, {
       timeout: 8 * MINUTE,
