@@ -29,7 +29,7 @@ pub use scan::{Argsort, Recurrence};
 pub use source::Random;
 pub use used::Kernels;
 #[cfg(feature = "alloc")]
-pub use var::{Builder, Node, ValueId, Var};
+pub use var::{Backward, Builder, CustomGradient, Node, ValueId, Var};
 pub use window::{Padding, Window};
 
 use crate::kernel::{Cpu, View, ViewMut};
