@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::layers::{flag, number};
 use crate::losses::loss;
-use crate::program::{Fault, unsupported};
+use crate::program::Fault;
 
 type Config = Map<String, Value>;
 

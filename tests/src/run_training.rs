@@ -173,6 +173,9 @@ impl Job {
                 };
                 let runner = &mut runners[at].1;
                 std::mem::swap(&mut runner.variables, &mut variables);
+                let done = trained.step_loss.len() as u64;
+                let rate = Tensor::scalar(self.optimizer.learning_rate_at(done));
+                runner.variables.set(state.learning_rate, &rate)?;
                 let results = runner.step(&[x, y])?;
                 std::mem::swap(&mut runner.variables, &mut variables);
                 let loss = results[0].1.to_f32()[0];
@@ -201,7 +204,7 @@ impl Job {
             let input = trace.input("x", *x.shape(), x.dtype());
             let target = trace.input("y", *y.shape(), y.dtype());
             let mut call = Call::new(&trace, true, None);
-            let (output, _) = model.call(&mut call, input.cast(DType::F32))?;
+            let output = model.call(&mut call, input.cast(DType::F32))?;
             let loss = self.loss.call(&call, target, output, None)?;
             trace.output("loss", loss);
             let weights: Vec<Var> = state.slots.iter().map(|(id, _)| trace.variable(*id)).collect();
@@ -220,7 +223,7 @@ impl Job {
         let trace = Trace::new(variables);
         {
             let input = trace.input("x", *x.shape(), x.dtype());
-            let (y, _) = model.call(&mut Call::new(&trace, false, None), input.cast(DType::F32))?;
+            let y = model.call(&mut Call::new(&trace, false, None), input.cast(DType::F32))?;
             trace.output("y", y);
         }
         let results = Runner::new(&trace.finish()?, variables, executor)?.step(&[x])?;

@@ -40,6 +40,10 @@ fn spread(n: usize, (low, high): (f32, f32), salt: usize) -> Vec<f32> {
         .collect()
 }
 
+fn integers<'b>(beside: Var<'b>, dims: &[usize], data: &[i32]) -> Var<'b> {
+    beside.constant_like(Tensor::new(dims, data.to_vec()).expect("integers"))
+}
+
 fn checks() -> Vec<Check> {
     let mut all = Vec::new();
     for &row in Unary::ALL {
@@ -102,6 +106,29 @@ fn checks() -> Vec<Check> {
         }),
         check("max_pool2d same, overlapping", &[(&[1, 4, 3, 1], WIDE)], |_, x| {
             x[0].max_pool2d(&Window::new([3, 3]).strides([2, 2]).padding(Padding::Same)).square()
+        }),
+        check("conv2d_transpose", &[(&[1, 3, 3, 2], WIDE), (&[3, 2, 1, 2], WIDE)], |_, x| {
+            let window = Window::new([3, 2]).strides([2, 2]).padding(Padding::Same);
+            x[0].conv2d_transpose(x[1], &[1, 6, 5, 1], &window)
+        }),
+        check("avg_pool2d same, overlapping", &[(&[1, 4, 3, 2], WIDE)], |_, x| {
+            x[0].avg_pool2d(&Window::new([3, 3]).strides([2, 2]).padding(Padding::Same)).square()
+        }),
+        check("reverse", &[(&[2, 3, 2], WIDE)], |_, x| x[0].reverse(&[0, -1]).square()),
+        check("gather", &[(&[3, 4], WIDE)], |_, x| {
+            x[0].gather(integers(x[0], &[2, 2], &[2, 0, 2, 1]), 1).square()
+        }),
+        check("gather, batched", &[(&[2, 3, 2], WIDE)], |_, x| {
+            x[0].gather_batched(integers(x[0], &[2, 2], &[2, 0, 1, 1]), 1, 1).square()
+        }),
+        check("gather_nd", &[(&[3, 2, 2], WIDE)], |_, x| {
+            x[0].gather_nd(integers(x[0], &[3, 2], &[2, 1, 0, 0, 2, 1])).square()
+        }),
+        check("scatter_nd", &[(&[3, 2], WIDE)], |_, x| {
+            integers(x[0], &[3, 1], &[1, 3, 1]).scatter_nd(x[0], &[4, 2]).square()
+        }),
+        check("unsorted_segment_sum", &[(&[4, 2], WIDE)], |_, x| {
+            x[0].unsorted_segment_sum(integers(x[0], &[4], &[1, 0, -1, 1]), 3).square()
         }),
         check("a dense layer and its loss", &[(&[3, 4], WIDE), (&[4, 2], WIDE), (&[2], WIDE)], |_, x| {
             let y = x[0].matmul(x[1]) + x[2];

@@ -3,7 +3,7 @@
 //! | offset | bytes | field |
 //! |---|---|---|
 //! | 0 | 8 | `GRADLING` |
-//! | 8 | 4 | version, 1 |
+//! | 8 | 4 | version, 2 |
 //! | 12 | 4 | CRC-32 of everything from byte 16 on |
 //! | 16 | 8 | file length |
 //! | 24 | 8 | length of the description |
@@ -13,7 +13,8 @@
 //! Numbers are little-endian.
 
 use crate::nn::layer::Initialize;
-use crate::nn::{Initializer, LayerConfig, Loss, Metric, Optimizer, Sequential};
+use crate::nn::topology::Topology;
+use crate::nn::{Initializer, LayerConfig, Logs, Losses, Metric, Model, Optimizer};
 use crate::variables::ALIGN;
 use crate::{DType, Data, Result, Shape, Tensor, device_error, format_error, misuse, unsupported};
 use alloc::string::String;
@@ -21,15 +22,19 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 const MAGIC: &[u8; 8] = b"GRADLING";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER: usize = 32;
 
 #[derive(Serialize, Deserialize)]
 struct Description {
+    name: String,
     layers: Vec<LayerConfig>,
-    input_shape: Shape,
+    topology: Topology,
+    /// The shape of one sample of each input.
+    samples: Vec<Shape>,
     seed: u64,
-    compiled: Option<(Optimizer, Loss, Vec<Metric>)>,
+    compiled: Option<(Optimizer, Losses, Vec<Metric>)>,
+    history: Vec<Logs>,
     variables: Vec<Stored>,
 }
 
@@ -41,21 +46,25 @@ struct Stored {
     trainable: bool,
 }
 
-impl Sequential {
+impl Model {
     /// The model as a file: architecture, weights, optimizer with its state and counters.
     ///
     /// **Errors** when the model is not built or has a custom layer, which only its own program can make again.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let input_shape =
-            *self.input_shape().ok_or_else(|| misuse!("save: the model is not built; call model.build"))?;
+        if !self.is_built() {
+            return Err(misuse!("save: the model is not built; call model.build"));
+        }
         let config = |l: &alloc::boxed::Box<dyn crate::nn::Layer>| {
             l.config().ok_or_else(|| unsupported!("{}: custom layers cannot be saved", l.name()))
         };
         let description = Description {
+            name: self.name().into(),
             layers: self.layers().iter().map(config).collect::<Result<_>>()?,
-            input_shape,
+            topology: self.topology().clone(),
+            samples: self.input_shapes(),
             seed: self.seed_value(),
             compiled: self.compile_config(),
+            history: self.history().epochs.clone(),
             variables: self
                 .variables()
                 .iter()
@@ -93,7 +102,7 @@ impl Sequential {
     ///
     /// **Errors** when the bytes are no model file, are damaged or truncated, or hold something that does not
     /// fit together. Never more memory is taken than a small multiple of the file's size.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Sequential> {
+    pub fn from_bytes(bytes: &[u8]) -> Result<Model> {
         let (description, mut at) = parse(bytes)?;
         let mut stored = Vec::new();
         for v in &description.variables {
@@ -104,22 +113,23 @@ impl Sequential {
             stored.push((v.name.clone(), read_tensor(&bytes[at..end], v.shape, v.dtype)?));
             at = end;
         }
-        let mut model = Sequential::new().seed(description.seed);
-        for layer in description.layers {
-            model.push(layer.into_layer());
-        }
+        let layers = description.layers.into_iter().map(LayerConfig::into_layer).collect();
+        let mut model = Model::wired(&description.name, layers, description.topology)
+            .ok_or_else(|| format_error!("model file: the layers are not wired in order"))?
+            .seed(description.seed);
         let mut values = Values(stored.into_iter());
-        model.build_from(description.input_shape, &mut values)?;
-        if let Some((optimizer, loss, metrics)) = description.compiled {
-            model.compile(optimizer, loss, &metrics)?;
+        model.build_from(&description.samples, &mut values)?;
+        if let Some((optimizer, losses, metrics)) = description.compiled {
+            model.compile(optimizer, losses, &metrics)?;
         }
+        model.set_history(description.history);
         model.restore_state(values.0)?;
         Ok(model)
     }
 
     /// Replaces the file at `path` by this model; a crash at any instant leaves the old or the new file whole.
     ///
-    /// **Errors** as [`to_bytes`](Sequential::to_bytes), and when the folder cannot be written.
+    /// **Errors** as [`to_bytes`](Model::to_bytes), and when the folder cannot be written.
     #[cfg(feature = "std")]
     pub fn save(&self, path: impl AsRef<std::path::Path>) -> Result<()> {
         super::atomic::write(path.as_ref(), &self.to_bytes()?)
@@ -127,12 +137,12 @@ impl Sequential {
 
     /// Reads the model at `path`.
     ///
-    /// **Errors** as [`from_bytes`](Sequential::from_bytes), with the path.
+    /// **Errors** as [`from_bytes`](Model::from_bytes), with the path.
     #[cfg(feature = "std")]
-    pub fn load(path: impl AsRef<std::path::Path>) -> Result<Sequential> {
+    pub fn load(path: impl AsRef<std::path::Path>) -> Result<Model> {
         let path = path.as_ref();
         let named = |e: crate::Error| e.within(&alloc::format!("{}", path.display()));
-        Sequential::from_bytes(&super::atomic::read(path)?).map_err(named)
+        Model::from_bytes(&super::atomic::read(path)?).map_err(named)
     }
 }
 

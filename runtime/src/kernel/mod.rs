@@ -13,6 +13,7 @@ mod depthwise;
 mod direct;
 pub mod gemm;
 pub mod generic;
+pub mod index;
 pub mod level;
 mod micro;
 pub mod movement;

@@ -1,6 +1,6 @@
 //! Callbacks of `fit`.
 
-use super::{Logs, Sequential};
+use super::{Logs, Model};
 use crate::Result;
 
 /// Whether training goes on.
@@ -16,23 +16,28 @@ pub enum Flow {
 #[allow(unused_variables)]
 pub trait Callback {
     /// Before the first epoch.
-    fn on_train_begin(&mut self, model: &mut Sequential) -> Result<()> {
+    fn on_train_begin(&mut self, model: &mut Model) -> Result<()> {
         Ok(())
     }
     /// Before an epoch, counted from 0.
-    fn on_epoch_begin(&mut self, epoch: usize, model: &mut Sequential) -> Result<Flow> {
+    fn on_epoch_begin(&mut self, epoch: usize, model: &mut Model) -> Result<Flow> {
         Ok(Flow::Continue)
     }
     /// After batch `step` of `steps`; the logs are means over the epoch so far.
-    fn on_batch_end(&mut self, step: usize, steps: usize, logs: &Logs) -> Result<Flow> {
+    fn on_batch_end(&mut self, step: usize, steps: usize, logs: &Logs, model: &mut Model) -> Result<Flow> {
         Ok(Flow::Continue)
     }
+    /// When the loss is NaN or infinite; the weights are those from before. [`Flow::Stop`] ends training without
+    /// the error.
+    fn on_divergence(&mut self, error: &crate::Error) -> Flow {
+        Flow::Continue
+    }
     /// After an epoch.
-    fn on_epoch_end(&mut self, epoch: usize, logs: &Logs, model: &mut Sequential) -> Result<Flow> {
+    fn on_epoch_end(&mut self, epoch: usize, logs: &Logs, model: &mut Model) -> Result<Flow> {
         Ok(Flow::Continue)
     }
     /// After the last epoch.
-    fn on_train_end(&mut self, model: &mut Sequential) -> Result<()> {
+    fn on_train_end(&mut self, model: &mut Model) -> Result<()> {
         Ok(())
     }
 }

@@ -4,11 +4,17 @@
 pub mod activation;
 pub mod callback;
 mod compiled;
+#[cfg(feature = "full")]
+pub mod constraint;
+mod evaluate;
 pub mod fit;
+#[cfg(feature = "full")]
+pub mod functional;
 pub mod history;
 pub mod init;
 pub mod layer;
 pub mod loss;
+pub mod losses;
 pub mod metric;
 pub mod model;
 pub mod optimizer;
@@ -17,21 +23,35 @@ mod packed;
 #[cfg(feature = "std")]
 mod progress;
 #[cfg(feature = "full")]
+pub mod regularizer;
+pub mod samples;
+#[cfg(feature = "full")]
 pub mod schedule;
 mod summary;
+pub(crate) mod topology;
 
 pub use activation::Activation;
 pub use callback::{Callback, Flow};
+#[cfg(feature = "full")]
+pub use constraint::Constraint;
 pub use fit::{Fit, FitRun, Progress, Verbose};
+#[cfg(feature = "full")]
+pub use functional::{Shared, Subclass, Symbol};
 pub use history::{History, Logs};
 pub use init::Initializer;
+#[cfg(feature = "full")]
+pub use init::{Distribution, FanMode};
 pub use layer::{
     ActivationLayer, Call, Conv2D, Dense, Dropout, Flatten, Layer, LayerConfig, MaxPooling2D, Weights,
 };
 pub use loss::{Loss, Reduction};
+pub use losses::Losses;
 pub use metric::Metric;
-pub use model::Sequential;
+pub use model::{Model, Sequential};
 pub use optimizer::{Adam, Optimizer, Sgd};
+#[cfg(feature = "full")]
+pub use regularizer::{OrthogonalMode, Regularizer};
+pub use samples::{Arrays, Batch, Batches};
 #[cfg(feature = "full")]
 pub use schedule::{
     CosineDecay, CosineDecayRestarts, CustomSchedule, ExponentialDecay, InverseTimeDecay, LearningRate,

@@ -5,6 +5,7 @@
 
 pub mod conv;
 pub mod elementwise;
+pub mod index;
 pub mod matmul;
 pub mod movement;
 pub mod pool;
@@ -18,6 +19,7 @@ pub mod var;
 pub mod window;
 
 pub use conv::Conv2d;
+pub use index::{Gather, Scatter};
 pub use pool::{Pool, PoolKind};
 pub use reduce::{ArgReduce, Reduce, ReduceKind};
 pub use region::Region;
@@ -103,6 +105,12 @@ pub enum Op {
     Reduce(Reduce),
     /// Index of the extreme along one axis, int32.
     ArgReduce(ArgReduce),
+    /// Slices along an axis, picked by index.
+    Gather(Gather),
+    /// Updates added at indices; the gradient of `Gather`.
+    Scatter(Scatter),
+    /// Axes in reverse order, bit a for axis a (`tf.reverse`).
+    Reverse(u8),
 }
 
 impl Op {
@@ -136,6 +144,9 @@ impl Op {
             Op::Pool(p) => p.name(),
             Op::Reduce(r) => r.kind.name(),
             Op::ArgReduce(a) => a.name(),
+            Op::Gather(_) => "gather",
+            Op::Scatter(_) => "scatter",
+            Op::Reverse(_) => "reverse",
         }
     }
 
@@ -153,6 +164,7 @@ impl Op {
             Op::Random(_) | Op::Region(_) | Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast(_) => false,
             Op::Slice(..) | Op::Pad(..) | Op::Concat(_) | Op::Matmul(..) | Op::Conv2d(_) => false,
             Op::Pool(_) | Op::Reduce(_) | Op::ArgReduce(_) => false,
+            Op::Gather(_) | Op::Scatter(_) | Op::Reverse(_) => false,
         }
     }
 
@@ -178,12 +190,16 @@ impl Op {
                 Ok(r.dtypes.iter().map(|&d| (r.shape, d)).collect())
             }
             Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast(_) => one(movement::infer(self, inputs)),
-            Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => one(movement::infer(self, inputs)),
+            Op::Slice(..) | Op::Pad(..) | Op::Concat(_) | Op::Reverse(_) => {
+                one(movement::infer(self, inputs))
+            }
             Op::Matmul(ta, tb) => one(matmul::infer(*ta, *tb, inputs)),
             Op::Conv2d(c) => one(c.infer(inputs)),
             Op::Pool(p) => one(p.infer(inputs)),
             Op::Reduce(r) => one(r.infer(inputs)),
             Op::ArgReduce(a) => one(a.infer(inputs)),
+            Op::Gather(g) => one(g.infer(inputs)),
+            Op::Scatter(s) => one(s.infer(inputs)),
         }
     }
 
@@ -196,7 +212,8 @@ impl Op {
             Op::Random(_) | Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::And | Op::Or => 0,
             Op::Not | Op::Select | Op::Cast(_) | Op::StopGradient | Op::Region(_) | Op::Reshape(_) => 0,
             Op::Transpose(_) | Op::Broadcast(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => 0,
-            Op::Pool(_) | Op::Reduce(_) | Op::ArgReduce(_) => 0,
+            Op::Pool(_) | Op::Reduce(_) | Op::ArgReduce(_) | Op::Gather(_) | Op::Scatter(_) => 0,
+            Op::Reverse(_) => 0,
         }
     }
 
@@ -238,7 +255,12 @@ impl Op {
                 elementwise::run::<K>(self, cpu, reads, writes)
             }
             Op::Region(r) => r.run::<K>(cpu, reads, writes),
-            Op::Reshape(_) | Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_)
+            Op::Reshape(_)
+            | Op::Transpose(_)
+            | Op::Slice(..)
+            | Op::Pad(..)
+            | Op::Concat(_)
+            | Op::Reverse(_)
                 if K & used::MOVE != 0 =>
             {
                 movement::run(self, reads, writes)
@@ -250,9 +272,12 @@ impl Op {
             Op::Pool(p) => p.run::<K>(cpu, reads, writes),
             Op::Reduce(r) if K & used::REDUCE != 0 => r.run(cpu, reads, writes),
             Op::ArgReduce(a) if K & used::ARG_REDUCE != 0 => a.run(reads, writes),
+            Op::Gather(g) if K & used::GATHER != 0 => g.run(reads, writes),
+            Op::Scatter(s) if K & used::SCATTER != 0 => s.run(reads, writes),
             Op::Scalar(..) | Op::Iota(_) | Op::Random(_) | Op::Reshape(_) => self.not_linked(),
             Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => self.not_linked(),
             Op::Matmul(..) | Op::Reduce(_) | Op::ArgReduce(_) => self.not_linked(),
+            Op::Gather(_) | Op::Scatter(_) | Op::Reverse(_) => self.not_linked(),
         }
     }
 
@@ -282,12 +307,14 @@ impl Op {
                 alloc::vec![None; inputs.len()]
             }
             Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast(_) => movement::vjp(self, inputs, g),
-            Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => movement::vjp(self, inputs, g),
+            Op::Slice(..) | Op::Pad(..) | Op::Concat(_) | Op::Reverse(_) => movement::vjp(self, inputs, g),
             Op::Matmul(ta, tb) => matmul::vjp(*ta, *tb, inputs, g),
             Op::Conv2d(c) => c.vjp(inputs, g),
             Op::Pool(p) => p.vjp(inputs, g),
             Op::Reduce(r) => r.vjp(inputs, y, g),
             Op::ArgReduce(_) => alloc::vec![None],
+            Op::Gather(gather) => gather.vjp(inputs, g),
+            Op::Scatter(s) => s.vjp(inputs, g),
         }
     }
 

@@ -34,7 +34,9 @@ pub(super) const SELECT: Kernels = 1 << 15;
 
 const FIRST_UNARY: u32 = 16;
 const FIRST_BINARY: u32 = FIRST_UNARY + Unary::ALL.len() as u32;
-const _: () = assert!(FIRST_BINARY + Binary::ALL.len() as u32 <= Kernels::BITS);
+const AFTER_ROWS: u32 = FIRST_BINARY + Binary::ALL.len() as u32;
+pub(super) const GATHER: Kernels = 1 << AFTER_ROWS;
+pub(super) const SCATTER: Kernels = 1 << (AFTER_ROWS + 1);
 
 impl Unary {
     pub(super) const fn kernel(self) -> Kernels {
@@ -86,6 +88,9 @@ impl Op {
             Op::Pool(Pool::AverageGrad(..)) => AVERAGE_POOL_GRAD,
             Op::Reduce(_) => REDUCE,
             Op::ArgReduce(_) => ARG_REDUCE,
+            Op::Gather(_) => GATHER,
+            Op::Scatter(_) => SCATTER,
+            Op::Reverse(_) => MOVE,
         }
     }
 }

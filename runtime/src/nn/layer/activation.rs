@@ -1,7 +1,6 @@
-use super::{Call, Layer, LayerConfig, Weights, named};
+use super::{Base, Call, Layer, LayerConfig, Weights, named};
 use crate::nn::Activation;
 use crate::{Result, Shape, Var};
-use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 /// An activation function as a layer (`keras.layers.Activation`).
@@ -9,20 +8,14 @@ use serde::{Deserialize, Serialize};
 /// **Shape**: any, unchanged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActivationLayer {
-    pub(super) name: String,
+    pub(super) base: Base,
     activation: Activation,
 }
 
 impl ActivationLayer {
     /// A layer that applies `activation`.
     pub fn new(activation: Activation) -> ActivationLayer {
-        ActivationLayer { name: String::new(), activation }
-    }
-
-    /// The layer's name.
-    pub fn named(mut self, name: &str) -> ActivationLayer {
-        self.name = name.into();
-        self
+        ActivationLayer { base: Base::default(), activation }
     }
 }
 

@@ -1,7 +1,6 @@
-use super::{Call, Layer, LayerConfig, Weights, named};
+use super::{Base, Call, Layer, LayerConfig, Weights, named};
 use crate::nn::{Activation, Initializer};
 use crate::{Padding, Result, Shape, Var, VariableId, Window, misuse};
-use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 /// 2-D convolution (`keras.layers.Conv2D`), channels last.
@@ -10,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// `[filters]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Conv2D {
-    pub(super) name: String,
+    pub(super) base: Base,
     filters: usize,
     window: Window,
     activation: Activation,
@@ -27,7 +26,7 @@ impl Conv2D {
     /// `filters` filters of `kernel` cells (height, width): stride 1, valid padding, linear, with a bias.
     pub fn new(filters: usize, kernel: [u32; 2]) -> Conv2D {
         Conv2D {
-            name: String::new(),
+            base: Base::default(),
             filters,
             window: Window::new(kernel),
             activation: Activation::Linear,
@@ -86,12 +85,6 @@ impl Conv2D {
         self.bias_initializer = init;
         self
     }
-
-    /// The layer's name.
-    pub fn named(mut self, name: &str) -> Conv2D {
-        self.name = name.into();
-        self
-    }
 }
 
 impl Layer for Conv2D {
@@ -102,7 +95,7 @@ impl Layer for Conv2D {
             let hint = if input.rank() == 2 { "; reshape it to add a channel axis" } else { "" };
             return Err(misuse!(
                 "{}: expected input of shape [batch, height, width, channels], got {}{hint}",
-                self.name,
+                self.base,
                 super::batched(input)
             ));
         }
@@ -114,13 +107,13 @@ impl Layer for Conv2D {
         {
             return Err(misuse!(
                 "{}: {groups} groups must divide {c} input channels and {} filters",
-                self.name,
+                self.base,
                 self.filters
             ));
         }
         let extent = |axis: usize| self.window.extent(axis, input.dim(axis as isize));
-        let (oh, _) = extent(0).map_err(|e| e.within(&self.name))?;
-        let (ow, _) = extent(1).map_err(|e| e.within(&self.name))?;
+        let (oh, _) = extent(0).map_err(|e| e.within(&self.base))?;
+        let (ow, _) = extent(1).map_err(|e| e.within(&self.base))?;
         let [kh, kw] = self.window.kernel.map(|k| k as usize);
         self.kernel = Some(weights.add(
             "kernel",
@@ -135,9 +128,9 @@ impl Layer for Conv2D {
     }
 
     fn call<'b>(&self, call: &mut Call<'b>, x: Var<'b>) -> Result<Var<'b>> {
-        let mut y = x.conv2d(call.weight(&self.name, self.kernel)?, &self.window);
+        let mut y = x.conv2d(call.weight(&self.base, self.kernel)?, &self.window);
         if self.use_bias {
-            y = y + call.weight(&self.name, self.bias)?;
+            y = y + call.weight(&self.base, self.bias)?;
         }
         Ok(self.activation.apply(call, y))
     }

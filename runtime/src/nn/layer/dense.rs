@@ -1,7 +1,6 @@
-use super::{Call, Layer, LayerConfig, Weights, named};
+use super::{Base, Call, Layer, LayerConfig, Weights, named};
 use crate::nn::{Activation, Initializer};
 use crate::{Result, Shape, Var, VariableId, misuse};
-use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 /// A fully connected layer: `activation(x · kernel + bias)` (`keras.layers.Dense`).
@@ -14,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dense {
-    pub(super) name: String,
+    pub(super) base: Base,
     units: usize,
     activation: Activation,
     use_bias: bool,
@@ -32,7 +31,7 @@ impl Dense {
     /// A layer of `units` outputs, linear, with a bias.
     pub fn new(units: usize) -> Dense {
         Dense {
-            name: String::new(),
+            base: Base::default(),
             units,
             activation: Activation::Linear,
             use_bias: true,
@@ -67,12 +66,6 @@ impl Dense {
         self.bias_initializer = init;
         self
     }
-
-    /// The layer's name.
-    pub fn named(mut self, name: &str) -> Dense {
-        self.name = name.into();
-        self
-    }
 }
 
 impl Layer for Dense {
@@ -82,11 +75,11 @@ impl Layer for Dense {
         if input.rank() == 0 {
             return Err(misuse!(
                 "{}: expected input of shape [batch, features], got [batch]; reshape it to [batch, 1]",
-                self.name
+                self.base
             ));
         }
         if self.units == 0 {
-            return Err(misuse!("{}: expected at least 1 unit, got 0", self.name));
+            return Err(misuse!("{}: expected at least 1 unit, got 0", self.base));
         }
         self.input = input.dim(-1);
         self.kernel =
@@ -98,11 +91,11 @@ impl Layer for Dense {
     }
 
     fn call<'b>(&self, call: &mut Call<'b>, x: Var<'b>) -> Result<Var<'b>> {
-        let kernel = call.weight(&self.name, self.kernel)?;
+        let kernel = call.weight(&self.base, self.kernel)?;
         if x.rank() < 2 || x.dim(-1) != self.input {
             return Err(misuse!(
                 "{}: expected input of shape [batch, {}], got {}",
-                self.name,
+                self.base,
                 self.input,
                 x.shape()
             ));
@@ -111,7 +104,7 @@ impl Layer for Dense {
         let rows = x.shape().numel() / self.input.max(1);
         let mut y = x.reshape(&[rows, self.input]).matmul(kernel);
         if self.use_bias {
-            y = y + call.weight(&self.name, self.bias)?;
+            y = y + call.weight(&self.base, self.bias)?;
         }
         let y = y.reshaped(x.shape().with_dim(-1, self.units));
         Ok(self.activation.apply(call, y))

@@ -1,6 +1,5 @@
-use super::{Call, Layer, LayerConfig, Weights, named};
+use super::{Base, Call, Layer, LayerConfig, Weights, named};
 use crate::{Result, Shape, Var, misuse};
-use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 /// While training, sets each element to zero with probability `rate` and divides the others by `1 - rate`
@@ -9,20 +8,14 @@ use serde::{Deserialize, Serialize};
 /// **Shape**: any, unchanged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dropout {
-    pub(super) name: String,
+    pub(super) base: Base,
     rate: f32,
 }
 
 impl Dropout {
     /// Dropout with a rate in [0, 1].
     pub fn new(rate: f32) -> Dropout {
-        Dropout { name: String::new(), rate }
-    }
-
-    /// The layer's name.
-    pub fn named(mut self, name: &str) -> Dropout {
-        self.name = name.into();
-        self
+        Dropout { base: Base::default(), rate }
     }
 }
 
@@ -31,7 +24,7 @@ impl Layer for Dropout {
 
     fn build(&mut self, input: &Shape, _: &mut Weights<'_>) -> Result<Shape> {
         if !(0.0..=1.0).contains(&self.rate) {
-            return Err(misuse!("{}: expected a rate in [0, 1], got {}", self.name, self.rate));
+            return Err(misuse!("{}: expected a rate in [0, 1], got {}", self.base, self.rate));
         }
         Ok(*input)
     }

@@ -1,6 +1,5 @@
-use super::{Call, Layer, LayerConfig, Weights, named};
+use super::{Base, Call, Layer, LayerConfig, Weights, named};
 use crate::{Result, Shape, Var};
-use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 /// All axes but the batch as one (`keras.layers.Flatten`).
@@ -8,19 +7,13 @@ use serde::{Deserialize, Serialize};
 /// **Shape**: `[batch, ..]` to `[batch, product of ..]`; `[batch]` to `[batch, 1]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Flatten {
-    pub(super) name: String,
+    pub(super) base: Base,
 }
 
 impl Flatten {
     /// A flattening layer.
     pub fn new() -> Flatten {
         Flatten::default()
-    }
-
-    /// The layer's name.
-    pub fn named(mut self, name: &str) -> Flatten {
-        self.name = name.into();
-        self
     }
 }
 

@@ -1,6 +1,5 @@
-use super::{Call, Layer, LayerConfig, Weights, named};
+use super::{Base, Call, Layer, LayerConfig, Weights, named};
 use crate::{Padding, Result, Shape, Var, Window, misuse};
-use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 /// The largest cell of each window (`keras.layers.MaxPooling2D`), channels last.
@@ -8,14 +7,14 @@ use serde::{Deserialize, Serialize};
 /// **Shape**: `[batch, h, w, c]` to `[batch, oh, ow, c]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MaxPooling2D {
-    pub(super) name: String,
+    pub(super) base: Base,
     window: Window,
 }
 
 impl MaxPooling2D {
     /// Windows of `pool` cells (height, width) that do not overlap; valid padding.
     pub fn new(pool: [u32; 2]) -> MaxPooling2D {
-        MaxPooling2D { name: String::new(), window: Window::new(pool).strides(pool) }
+        MaxPooling2D { base: Base::default(), window: Window::new(pool).strides(pool) }
     }
 
     /// Cells between neighbouring windows.
@@ -29,12 +28,6 @@ impl MaxPooling2D {
         self.window = self.window.padding(padding);
         self
     }
-
-    /// The layer's name.
-    pub fn named(mut self, name: &str) -> MaxPooling2D {
-        self.name = name.into();
-        self
-    }
 }
 
 impl Layer for MaxPooling2D {
@@ -44,13 +37,13 @@ impl Layer for MaxPooling2D {
         if input.rank() != 3 {
             return Err(misuse!(
                 "{}: expected input of shape [batch, height, width, channels], got {}",
-                self.name,
+                self.base,
                 super::batched(input)
             ));
         }
         let extent = |axis: usize| self.window.extent(axis, input.dim(axis as isize));
-        let (oh, _) = extent(0).map_err(|e| e.within(&self.name))?;
-        let (ow, _) = extent(1).map_err(|e| e.within(&self.name))?;
+        let (oh, _) = extent(0).map_err(|e| e.within(&self.base))?;
+        let (ow, _) = extent(1).map_err(|e| e.within(&self.base))?;
         Shape::new(&[oh, ow, input.dim(2)])
     }
 

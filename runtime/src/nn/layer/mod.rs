@@ -16,7 +16,7 @@ pub use max_pooling2d::MaxPooling2D;
 
 use super::{Activation, Initializer};
 use crate::graph::Trace;
-use crate::op::ValueId;
+use crate::op::{ValueId, Window};
 use crate::rng::Rng;
 use crate::{Result, Shape, Tensor, Var, VariableId, Variables, misuse};
 use alloc::boxed::Box;
@@ -26,7 +26,9 @@ use serde::{Deserialize, Serialize};
 
 /// A layer: weights made once for an input shape, ops emitted at every trace.
 ///
-/// Shapes passed to `build` and returned from it are those of one sample, without the batch axis.
+/// Shapes passed to `build` and returned from it are those of one sample, without the batch axis. A layer with
+/// one input and one output implements `build` and `call`; one with several also overrides `build_many` and
+/// `call_many`, which are what models use.
 pub trait Layer {
     /// The class name, as in Keras.
     fn class_name(&self) -> &'static str;
@@ -42,28 +44,131 @@ pub trait Layer {
     ///
     /// **Errors** when the layer is not built or the input does not fit.
     fn call<'b>(&self, call: &mut Call<'b>, x: Var<'b>) -> Result<Var<'b>>;
+
+    /// [`build`](Layer::build) for several inputs or outputs.
+    ///
+    /// **Errors** also when the layer takes another number of inputs.
+    fn build_many(&mut self, inputs: &[Shape], weights: &mut Weights<'_>) -> Result<Vec<Shape>> {
+        Ok(alloc::vec![self.build(only(self.name(), inputs)?, weights)?])
+    }
+
+    /// [`call`](Layer::call) for several inputs or outputs.
+    ///
+    /// **Errors** also when the layer takes another number of inputs.
+    fn call_many<'b>(&self, call: &mut Call<'b>, inputs: &[Var<'b>]) -> Result<Vec<Var<'b>>> {
+        Ok(alloc::vec![self.call(call, *only(self.name(), inputs)?)?])
+    }
+
+    /// Whether training changes the layer's weights.
+    fn is_trainable(&self) -> bool {
+        true
+    }
+
+    /// Freezes the layer's weights or sets them free; takes effect when the model is compiled.
+    fn set_trainable(&mut self, _trainable: bool) {}
+
+    /// Whether the mask of the input is also that of the output (`supports_masking`).
+    fn passes_mask(&self) -> bool {
+        false
+    }
+
+    /// Multiply-add operations on one sample, from its shape and the output's.
+    fn multiply_adds(&self, _input: &Shape, _output: &Shape) -> u64 {
+        0
+    }
+
+    /// The window that slides over the two spatial axes, for the receptive field.
+    fn window(&self) -> Option<Window> {
+        None
+    }
     /// The layer as data, to save it; `None` for custom layers.
     fn config(&self) -> Option<LayerConfig> {
         None
     }
 }
 
+/// The one input of a layer that takes one.
+fn only<'i, T>(layer: &str, inputs: &'i [T]) -> Result<&'i T> {
+    match inputs {
+        [input] => Ok(input),
+        _ => Err(misuse!("{layer}: expected 1 input, got {}; merge them first", inputs.len())),
+    }
+}
+
+/// Name and state that every layer has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Base {
+    name: String,
+    trainable: bool,
+}
+
+impl Default for Base {
+    /// No name yet, trainable.
+    fn default() -> Base {
+        Base { name: String::new(), trainable: true }
+    }
+}
+
+impl core::ops::Deref for Base {
+    type Target = str;
+    /// The name.
+    fn deref(&self) -> &str {
+        &self.name
+    }
+}
+
+impl core::fmt::Display for Base {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+// The order is that of the variants in files: new ones go to the end.
 macro_rules! layer_configs {
-    ($($Name:ident),*) => {
+    ($($Name:ident),*; full: $($Full:ident),*) => {
         /// A layer as data.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-        pub enum LayerConfig { $(#[doc = concat!("[`", stringify!($Name), "`]")] $Name($Name),)* }
+        #[allow(clippy::large_enum_variant)]
+        pub enum LayerConfig {
+            $(#[doc = concat!("[`", stringify!($Name), "`]")] $Name($Name),)*
+            $(#[cfg(feature = "full")] #[doc = concat!("[`", stringify!($Full), "`]")] $Full($Full),)*
+        }
 
         impl LayerConfig {
             /// The layer, not built yet.
             pub fn into_layer(self) -> Box<dyn Layer> {
-                match self { $(LayerConfig::$Name(layer) => Box::new(layer),)* }
+                match self {
+                    $(LayerConfig::$Name(layer) => Box::new(layer),)*
+                    $(#[cfg(feature = "full")] LayerConfig::$Full(layer) => Box::new(layer),)*
+                }
+            }
+        }
+
+        $(named_builders!($Name);)*
+        $(#[cfg(feature = "full")] named_builders!($Full);)*
+    };
+}
+
+/// The builder methods that every layer has.
+macro_rules! named_builders {
+    ($Name:ident) => {
+        impl $Name {
+            /// The layer's name; without one the model names it after its class.
+            pub fn named(mut self, name: &str) -> Self {
+                self.base.name = name.into();
+                self
+            }
+
+            /// Whether training changes the layer's weights; true by default.
+            pub fn trainable(mut self, trainable: bool) -> Self {
+                self.base.trainable = trainable;
+                self
             }
         }
     };
 }
 
-layer_configs!(Dense, Flatten, Conv2D, MaxPooling2D, Dropout, ActivationLayer);
+layer_configs!(Dense, Flatten, Conv2D, MaxPooling2D, Dropout, ActivationLayer; full: );
 
 /// Where the weights of a model come from.
 pub trait Initialize {
@@ -92,6 +197,12 @@ impl<'w> Weights<'w> {
         Weights { variables, source, layer: layer.into() }
     }
 
+    /// The weights of a layer inside this one; their names start with both layers' names.
+    pub fn within(&mut self, inner: &str) -> Weights<'_> {
+        let layer = alloc::format!("{}/{inner}", self.layer);
+        Weights { variables: self.variables, source: self.source, layer }
+    }
+
     /// Adds the weight `layer/name`.
     ///
     /// **Errors** when the dimensions are no shape, or a stored weight has another name or shape.
@@ -109,6 +220,9 @@ impl<'w> Weights<'w> {
     }
 }
 
+/// What a variable becomes after the step, from its value before.
+type Update<'b> = Box<dyn FnOnce(Var<'b>) -> Var<'b> + 'b>;
+
 /// One call of a model's layers on a trace.
 pub struct Call<'b> {
     trace: &'b Trace,
@@ -116,12 +230,26 @@ pub struct Call<'b> {
     key: Option<Var<'b>>,
     streams: u32,
     logits: Vec<(ValueId, Activation, Var<'b>)>,
+    masks: Vec<(ValueId, Var<'b>)>,
+    losses: Vec<Var<'b>>,
+    regularized: Vec<VariableId>,
+    updates: Vec<(VariableId, Update<'b>)>,
 }
 
 impl<'b> Call<'b> {
     /// A call in training or inference mode; random layers draw from `key` (int32 `[seed, counter]`).
     pub fn new(trace: &'b Trace, training: bool, key: Option<Var<'b>>) -> Call<'b> {
-        Call { trace, training, key, streams: 0, logits: Vec::new() }
+        Call {
+            trace,
+            training,
+            key,
+            streams: 0,
+            logits: Vec::new(),
+            masks: Vec::new(),
+            losses: Vec::new(),
+            regularized: Vec::new(),
+            updates: Vec::new(),
+        }
     }
 
     /// The trace.
@@ -148,6 +276,54 @@ impl<'b> Call<'b> {
         self.key.map(|key| self.trace.random_uniform(shape, key, self.streams))
     }
 
+    /// Says which time steps of `y` count: `mask` is bool of `y`'s leading axes, `[batch, time]` (Keras masking).
+    pub fn set_mask(&mut self, y: Var<'b>, mask: Var<'b>) {
+        self.masks.push((y.id(), mask));
+    }
+
+    /// The mask of a value, if it has one.
+    pub fn mask(&self, y: Var<'b>) -> Option<Var<'b>> {
+        self.masks.iter().rev().find(|(id, _)| *id == y.id()).map(|m| m.1)
+    }
+
+    /// Adds a scalar to the loss that training minimises (`layer.add_loss`).
+    pub fn add_loss(&mut self, loss: Var<'b>) {
+        self.losses.push(loss);
+    }
+
+    /// Adds the penalty of a weight to the loss, once however often the layer is called.
+    pub fn add_penalty(&mut self, weight: VariableId, penalty: impl FnOnce(Var<'b>) -> Var<'b>) {
+        if !self.regularized.contains(&weight) {
+            self.regularized.push(weight);
+            let loss = penalty(self.trace.variable(weight));
+            self.losses.push(loss);
+        }
+    }
+
+    /// What layers added to the loss.
+    pub fn losses(&self) -> &[Var<'b>] {
+        &self.losses
+    }
+
+    /// Gives a non-trainable weight a new value after the step, from its value before (moving averages). Of
+    /// several updates each takes the value that the one before it gives.
+    pub fn update(&mut self, weight: VariableId, update: impl FnOnce(Var<'b>) -> Var<'b> + 'b) {
+        self.updates.push((weight, Box::new(update)));
+    }
+
+    /// Assigns what [`update`](Call::update) collected; called after the loss is emitted, so that a loss that
+    /// is not finite leaves all weights as they were.
+    pub fn assign_updates(&mut self) {
+        let mut values: Vec<(VariableId, Var<'b>)> = Vec::new();
+        for (id, update) in self.updates.drain(..) {
+            match values.iter_mut().find(|v| v.0 == id) {
+                Some(known) => known.1 = update(known.1),
+                None => values.push((id, update(self.trace.variable(id)))),
+            }
+        }
+        values.into_iter().for_each(|(id, value)| self.trace.assign(id, value));
+    }
+
     /// Remembers that `y` is this activation of `logits`.
     pub fn note_logits(&mut self, activation: Activation, y: Var<'b>, logits: Var<'b>) {
         self.logits.push((y.id(), activation, logits));
@@ -159,17 +335,23 @@ impl<'b> Call<'b> {
     }
 }
 
-/// The builder method and trait methods that every layer has.
+/// The trait methods that every layer has, which keeps them in its field `base`.
 macro_rules! named {
     ($class:literal) => {
         fn class_name(&self) -> &'static str {
             $class
         }
         fn name(&self) -> &str {
-            &self.name
+            &self.base
         }
         fn set_name(&mut self, name: &str) {
-            self.name = name.into();
+            self.base.name = name.into();
+        }
+        fn is_trainable(&self) -> bool {
+            self.base.trainable
+        }
+        fn set_trainable(&mut self, trainable: bool) {
+            self.base.trainable = trainable;
         }
     };
 }

@@ -1,9 +1,15 @@
-//! Keras layers from their `get_config()`: one row a class that Gradling has.
+//! Keras layers from their `get_config()`: one row a class that Gradling has, in a file for each family.
 //!
 //! An option that Gradling lacks makes the case unsupported unless it has the value that switches it off.
 
+mod conv;
+mod core;
+mod merge;
+mod norm;
+mod pool;
+
 use gradling::Padding;
-use gradling::nn::{Activation, ActivationLayer, Conv2D, Dense, Dropout, Flatten, Layer, MaxPooling2D};
+use gradling::nn::{Activation, Layer};
 use serde_json::{Map, Value};
 
 use crate::case::integers;
@@ -22,34 +28,19 @@ pub fn layer(class: &str, config: &Config) -> Result<Box<dyn Layer>, Fault> {
     if config.get("data_format").and_then(Value::as_str).is_some_and(|f| f != "channels_last") {
         return unsupported(format!("{class} with channels first"));
     }
-    Ok(match class {
-        "Dense" => Box::new(
-            Dense::new(whole(config, "units")?)
-                .activation(activation(config.get("activation"))?)
-                .use_bias(flag(config, "use_bias")),
-        ),
-        "Flatten" => Box::new(Flatten::new()),
-        "Dropout" if config.get("noise_shape").is_none_or(Value::is_null) => {
-            Box::new(Dropout::new(number(config, "rate")?))
+    let trainable = config.get("trainable").and_then(Value::as_bool).unwrap_or(true);
+    let families = [core::layer, conv::layer, pool::layer, merge::layer, norm::layer];
+    for family in families {
+        if let Some(mut layer) = family(class, config)? {
+            layer.set_trainable(trainable);
+            return Ok(layer);
         }
-        "Activation" => Box::new(ActivationLayer::new(activation(config.get("activation"))?)),
-        "Conv2D" => Box::new(
-            Conv2D::new(whole(config, "filters")?, pair(config, "kernel_size")?)
-                .strides(pair(config, "strides")?)
-                .padding(padding(config)?)
-                .dilation_rate(pair(config, "dilation_rate")?)
-                .groups(whole(config, "groups")? as u32)
-                .activation(activation(config.get("activation"))?)
-                .use_bias(flag(config, "use_bias")),
-        ),
-        "MaxPooling2D" => Box::new(
-            MaxPooling2D::new(pair(config, "pool_size")?)
-                .strides(pair(config, "strides")?)
-                .padding(padding(config)?),
-        ),
-        other => return unsupported(other),
-    })
+    }
+    unsupported(class)
 }
+
+/// The layer of this class, if the family has it.
+type Family = Result<Option<Box<dyn Layer>>, Fault>;
 
 /// The activation named in a configuration.
 ///
