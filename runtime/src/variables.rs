@@ -126,8 +126,9 @@ impl Variables {
     ///
     /// **Errors** as [`slice`](Variables::slice).
     pub fn slice_mut<T: Element>(&mut self, id: VariableId) -> Result<&mut [T]> {
-        let v = self.describe(id)?.clone();
-        self.buffer.slice_mut(v.offset, v.shape, v.dtype)
+        let v = self.describe(id)?;
+        let (offset, shape, dtype) = (v.offset, v.shape, v.dtype);
+        self.buffer.slice_mut(offset, shape, dtype)
     }
 
     /// Name and kind of each, for graphs.

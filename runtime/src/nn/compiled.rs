@@ -245,7 +245,8 @@ impl Model {
     }
 
     pub(super) fn clear_totals(&mut self) -> Result<()> {
-        for id in self.sums()? {
+        let Some(c) = &self.compiled else { return Err(self.not_compiled()) };
+        for id in c.sums() {
             self.variables.slice_mut::<f32>(id)?.fill(0.0);
         }
         Ok(())
