@@ -29,6 +29,10 @@ impl Initialize for Recorded<'_> {
         let recorded =
             self.case.weights.iter().find(|w| w.name == own).and_then(|w| self.group.tensor(&w.key).ok());
         let Some(array) = recorded else {
+            // Keras does not list the states of stateful layers; they start at zero.
+            if own.contains("rnn_state") {
+                return Tensor::zeros(&shape.to_vec());
+            }
             return Err(gradling::misuse!("the case has no weight {own}"));
         };
         if array.shape != shape.to_vec() {
@@ -77,12 +81,17 @@ impl Job {
     /// Inputs are passed in their order (`x` or `x0, x1, ..`, then `initial_state_i`, `attention_mask`), but
     /// `mask` is that of the first one. With `sequence` in the call each goes through the layer by itself.
     fn of(group: &Group, case: &Case) -> Result<Job, Fault> {
-        let mut layer: Box<dyn Layer> = layers::layer(&case.class_name, &case.config)?;
-        layer.set_name(LAYER);
         let mut inputs = Vec::new();
         for (name, key) in &case.inputs.0 {
             inputs.push((name, tensor(group.tensor(key)?, case.dtype(&format!("in/{name}")))?));
         }
+        // What Keras takes when a layer is called is an option of the layer here.
+        let mut config = case.config.clone();
+        config.extend(case.call.iter().map(|(k, v)| (k.clone(), v.clone())));
+        config.insert("attention_mask".into(), case.inputs.get("attention_mask").is_some().into());
+        config.insert("batch".into(), inputs.first().map_or(1, |(_, x)| x.shape().dim(0)).into());
+        let mut layer: Box<dyn Layer> = layers::layer(&case.class_name, &config)?;
+        layer.set_name(LAYER);
         let sequence = case.call.contains_key("sequence");
         let flag = |key: &str| case.call.get(key).and_then(serde_json::Value::as_bool).unwrap_or(false);
 

@@ -57,7 +57,7 @@ impl Model {
         let config = |l: &alloc::boxed::Box<dyn crate::nn::Layer>| {
             l.config().ok_or_else(|| unsupported!("{}: custom layers cannot be saved", l.name()))
         };
-        let description = Description {
+        let mut description = Description {
             name: self.name().into(),
             layers: self.layers().iter().map(config).collect::<Result<_>>()?,
             topology: self.topology().clone(),
@@ -65,37 +65,46 @@ impl Model {
             seed: self.seed_value(),
             compiled: self.compile_config(),
             history: self.history().epochs.clone(),
-            variables: self
-                .variables()
-                .iter()
-                .map(|(_, v)| Stored {
-                    name: v.name.clone(),
-                    shape: v.shape,
-                    dtype: v.dtype,
-                    trainable: v.trainable,
-                })
-                .collect(),
+            variables: Vec::new(),
         };
-        let description = postcard::to_allocvec(&description).map_err(|e| device_error!("save: {e}"))?;
-        let mut bytes = alloc::vec![0u8; HEADER];
-        bytes.extend_from_slice(&description);
-        for (id, _) in self.variables().iter() {
-            bytes.resize(bytes.len().next_multiple_of(ALIGN), 0);
-            match self.variables().get(id)?.data() {
-                Data::F32(v) => v.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes())),
-                Data::I32(v) => v.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes())),
-                Data::U8(v) => bytes.extend_from_slice(v),
-                Data::Bool(v) => bytes.extend(v.iter().map(|&b| b as u8)),
+        file(&mut description, self, self.variables().len())
+    }
+
+    /// The weights alone as a file; custom layers are no obstacle.
+    ///
+    /// **Errors** when the model is not built.
+    pub fn weights_to_bytes(&self) -> Result<Vec<u8>> {
+        if !self.is_built() {
+            return Err(misuse!("save: the model is not built; call model.build"));
+        }
+        let mut description = Description {
+            name: self.name().into(),
+            layers: Vec::new(),
+            topology: Topology::default(),
+            samples: Vec::new(),
+            seed: 0,
+            compiled: None,
+            history: Vec::new(),
+            variables: Vec::new(),
+        };
+        file(&mut description, self, self.weights().count())
+    }
+
+    /// Takes the weights of a file of weights or of a whole model, by name.
+    ///
+    /// **Errors** when the bytes are no such file, or a weight of the model is not in it or has another shape;
+    /// the weights are then as they were.
+    pub fn weights_from_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        let (description, at) = parse(bytes)?;
+        let stored = stored(bytes, &description, at)?;
+        let mut values = Vec::new();
+        for (_, v) in self.weights() {
+            match stored.iter().find(|(name, _)| *name == v.name) {
+                Some((_, value)) => values.push(value.clone()),
+                None => return Err(format_error!("weights file: holds no weight {}", v.name)),
             }
         }
-        bytes[..8].copy_from_slice(MAGIC);
-        bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
-        let len = bytes.len() as u64;
-        bytes[16..24].copy_from_slice(&len.to_le_bytes());
-        bytes[24..32].copy_from_slice(&(description.len() as u64).to_le_bytes());
-        let crc = crate::checksum::crc32(&bytes[16..]);
-        bytes[12..16].copy_from_slice(&crc.to_le_bytes());
-        Ok(bytes)
+        self.set_weights(&values)
     }
 
     /// Reads a model file.
@@ -103,16 +112,8 @@ impl Model {
     /// **Errors** when the bytes are no model file, are damaged or truncated, or hold something that does not
     /// fit together. Never more memory is taken than a small multiple of the file's size.
     pub fn from_bytes(bytes: &[u8]) -> Result<Model> {
-        let (description, mut at) = parse(bytes)?;
-        let mut stored = Vec::new();
-        for v in &description.variables {
-            at = at.next_multiple_of(ALIGN);
-            let size = v.shape.numel().saturating_mul(v.dtype.size());
-            let end = at.checked_add(size).filter(|e| *e <= bytes.len());
-            let end = end.ok_or_else(|| format_error!("model file: the values of {} are missing", v.name))?;
-            stored.push((v.name.clone(), read_tensor(&bytes[at..end], v.shape, v.dtype)?));
-            at = end;
-        }
+        let (description, at) = parse(bytes)?;
+        let stored = stored(bytes, &description, at)?;
         let layers = description.layers.into_iter().map(LayerConfig::into_layer).collect();
         let mut model = Model::wired(&description.name, layers, description.topology)
             .ok_or_else(|| format_error!("model file: the layers are not wired in order"))?
@@ -135,6 +136,24 @@ impl Model {
         super::atomic::write(path.as_ref(), &self.to_bytes()?)
     }
 
+    /// Replaces the file at `path` by the model's weights.
+    ///
+    /// **Errors** as [`weights_to_bytes`](Model::weights_to_bytes), and when the folder cannot be written.
+    #[cfg(feature = "std")]
+    pub fn save_weights(&self, path: impl AsRef<std::path::Path>) -> Result<()> {
+        super::atomic::write(path.as_ref(), &self.weights_to_bytes()?)
+    }
+
+    /// Takes the weights of the file at `path`.
+    ///
+    /// **Errors** as [`weights_from_bytes`](Model::weights_from_bytes), with the path.
+    #[cfg(feature = "std")]
+    pub fn load_weights(&mut self, path: impl AsRef<std::path::Path>) -> Result<()> {
+        let path = path.as_ref();
+        let named = |e: crate::Error| e.within(&alloc::format!("{}", path.display()));
+        self.weights_from_bytes(&super::atomic::read(path)?).map_err(named)
+    }
+
     /// Reads the model at `path`.
     ///
     /// **Errors** as [`from_bytes`](Model::from_bytes), with the path.
@@ -144,6 +163,52 @@ impl Model {
         let named = |e: crate::Error| e.within(&alloc::format!("{}", path.display()));
         Model::from_bytes(&super::atomic::read(path)?).map_err(named)
     }
+}
+
+/// A file of the first `count` variables of a model behind a description.
+fn file(description: &mut Description, model: &Model, count: usize) -> Result<Vec<u8>> {
+    let kept = || model.variables().iter().take(count);
+    let described = |(_, v): (_, &crate::variables::Variable)| Stored {
+        name: v.name.clone(),
+        shape: v.shape,
+        dtype: v.dtype,
+        trainable: v.trainable,
+    };
+    description.variables = kept().map(described).collect();
+    let description = postcard::to_allocvec(&description).map_err(|e| device_error!("save: {e}"))?;
+    let mut bytes = alloc::vec![0u8; HEADER];
+    bytes.extend_from_slice(&description);
+    for (id, _) in kept() {
+        bytes.resize(bytes.len().next_multiple_of(ALIGN), 0);
+        match model.variables().get(id)?.data() {
+            Data::F32(v) => v.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes())),
+            Data::I32(v) => v.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes())),
+            Data::U8(v) => bytes.extend_from_slice(v),
+            Data::Bool(v) => bytes.extend(v.iter().map(|&b| b as u8)),
+        }
+    }
+    bytes[..8].copy_from_slice(MAGIC);
+    bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    let len = bytes.len() as u64;
+    bytes[16..24].copy_from_slice(&len.to_le_bytes());
+    bytes[24..32].copy_from_slice(&(description.len() as u64).to_le_bytes());
+    let crc = crate::checksum::crc32(&bytes[16..]);
+    bytes[12..16].copy_from_slice(&crc.to_le_bytes());
+    Ok(bytes)
+}
+
+/// The values of the variables, which start behind the description.
+fn stored(bytes: &[u8], description: &Description, mut at: usize) -> Result<Vec<(String, Tensor)>> {
+    let mut stored = Vec::new();
+    for v in &description.variables {
+        at = at.next_multiple_of(ALIGN);
+        let size = v.shape.numel().saturating_mul(v.dtype.size());
+        let end = at.checked_add(size).filter(|e| *e <= bytes.len());
+        let end = end.ok_or_else(|| format_error!("model file: the values of {} are missing", v.name))?;
+        stored.push((v.name.clone(), read_tensor(&bytes[at..end], v.shape, v.dtype)?));
+        at = end;
+    }
+    Ok(stored)
 }
 
 /// Checks the header; gives the description and where the values start.

@@ -48,10 +48,10 @@ pub(super) struct Compiled {
     pub random: VariableId,
     /// Sums over the epoch: samples, loss.
     pub totals: VariableId,
-    /// For each output the slots of each metric.
-    pub metric_slots: Vec<Vec<Vec<VariableId>>>,
     /// Epoch and batch at which a saved run goes on.
     progress: VariableId,
+    /// The slots of each metric over the epoch, for each output.
+    pub metric_slots: Vec<Vec<Vec<VariableId>>>,
     /// For each trainable weight its slots.
     slots: Vec<(VariableId, Vec<VariableId>)>,
     /// What the optimizer keeps once.
@@ -60,7 +60,7 @@ pub(super) struct Compiled {
 }
 
 impl Compiled {
-    /// Adds slots and counters behind the weights.
+    /// Adds slots and counters behind the weights; `outputs` are the shapes of one of each.
     pub fn new(
         optimizer: Optimizer,
         losses: Losses,
@@ -87,55 +87,50 @@ impl Compiled {
             scalars.push(variables.add(&full, &Tensor::scalar(slot.initial), false)?);
         }
         let key = Tensor::new(&[2], [seed as u32 as i32, 0])?;
+        let rate = Tensor::scalar(optimizer.learning_rate());
+        let learning_rate = variables.add("learning_rate", &rate, false)?;
+        let iterations = variables.add("iterations", &Tensor::scalar_i32(0), false)?;
+        let random = variables.add("random", &key, false)?;
+        let totals = variables.add("totals", &Tensor::zeros(&[2])?, false)?;
+        let progress = variables.add("progress", &Tensor::new(&[2], [0, 0])?, false)?;
         let mut metric_slots = Vec::new();
-        for (n, sample) in outputs.iter().enumerate() {
-            let output = with_batch(sample, 1)?;
+        for (n, output) in outputs.iter().enumerate() {
+            let output = with_batch(output, 1)?;
             let sparse = losses.of(n).is_some_and(|l| l.is_sparse());
-            let target = if sparse { with_batch(&positions(sample)?, 1)? } else { output };
-            let mut own = Vec::new();
+            let target = if sparse { sparse_target(&output)? } else { output };
+            let mut of_output = Vec::new();
             for (i, metric) in metrics.iter().enumerate() {
-                let slots: Result<Vec<VariableId>> = metric
-                    .slots(&target, &output)
-                    .iter()
-                    .map(|slot| {
-                        let full = alloc::format!("metric_{n}_{i}/{}/{}", metric.name(), slot.name);
-                        variables.add(&full, &Tensor::zeros(&slot.shape.list())?, false)
-                    })
-                    .collect();
-                own.push(slots?);
+                let mut own = Vec::new();
+                for slot in metric.slots(&target, &output) {
+                    let full = alloc::format!("metric_{n}_{i}/{}/{}", metric.name(), slot.name);
+                    own.push(variables.add(&full, &Tensor::zeros(&slot.shape.list())?, false)?);
+                }
+                of_output.push(own);
             }
-            metric_slots.push(own);
+            metric_slots.push(of_output);
         }
+        let metrics = metrics.to_vec();
+        let sessions = Vec::new();
         Ok(Compiled {
-            learning_rate: variables.add(
-                "learning_rate",
-                &Tensor::scalar(optimizer.learning_rate()),
-                false,
-            )?,
             optimizer,
             losses,
-            metrics: metrics.to_vec(),
-            iterations: variables.add("iterations", &Tensor::scalar_i32(0), false)?,
-            random: variables.add("random", &key, false)?,
-            totals: variables.add("totals", &Tensor::zeros(&[2])?, false)?,
+            metrics,
+            learning_rate,
+            iterations,
+            random,
+            totals,
+            progress,
             metric_slots,
-            progress: variables.add("progress", &Tensor::new(&[2], [0, 0])?, false)?,
             slots,
             scalars,
-            sessions: Vec::new(),
+            sessions,
         })
     }
 
     /// The variables that are sums over an epoch.
-    fn sums(&self) -> impl Iterator<Item = VariableId> {
+    pub fn sums(&self) -> impl Iterator<Item = VariableId> {
         core::iter::once(self.totals).chain(self.metric_slots.iter().flatten().flatten().copied())
     }
-}
-
-/// The shape of class indices for outputs of this shape.
-fn positions(sample: &Shape) -> Result<Shape> {
-    let dims = sample.list();
-    Shape::new(&dims[..dims.len().saturating_sub(1)])
 }
 
 impl Model {
@@ -200,10 +195,10 @@ impl Model {
         // Sums over the epoch, before the gradient so that they come with the loss.
         let sums = [loss.scalar_like(batch), loss * batch].map(|s| s.reshape(&[1]));
         trace.assign(c.totals, trace.variable(c.totals) + Var::concat(&sums, 0));
-        let read = |ids: &[VariableId]| -> Vec<Var> { ids.iter().map(|s| trace.variable(*s)).collect() };
-        for ((y, output), slots) in targets.iter().zip(&outputs).zip(&c.metric_slots) {
-            for (metric, slots) in c.metrics.iter().zip(slots) {
-                let after = metric.update(Some(&call), &read(slots), *y, *output, None)?;
+        for (of_output, (y, output)) in c.metric_slots.iter().zip(targets.iter().zip(&outputs)) {
+            for (metric, slots) in c.metrics.iter().zip(of_output) {
+                let before: Vec<Var> = slots.iter().map(|s| trace.variable(*s)).collect();
+                let after = metric.update(Some(&call), &before, *y, *output, None)?;
                 slots.iter().zip(after).for_each(|(slot, value)| trace.assign(*slot, value));
             }
         }
@@ -217,6 +212,7 @@ impl Model {
                 StepState { learning_rate: trace.variable(c.learning_rate), step: step.cast(DType::F32) };
             let weights: Vec<Var> = c.slots.iter().map(|(id, _)| trace.variable(*id)).collect();
             let gradients = grad(c.optimizer.scale_loss(loss), &weights);
+            let read = |ids: &[VariableId]| -> Vec<Var> { ids.iter().map(|s| trace.variable(*s)).collect() };
             let slots: Vec<Vec<Var>> = c.slots.iter().map(|(_, slots)| read(slots)).collect();
             let new = c.optimizer.apply(&state, &weights, &gradients, &slots, &read(&c.scalars));
             for (((id, slots), w), own) in c.slots.iter().zip(new.weights).zip(new.slots) {
@@ -234,19 +230,21 @@ impl Model {
     pub(super) fn schedule(&mut self, mode: Mode) -> Result<()> {
         let c = self.compiled.as_ref().ok_or_else(|| self.not_compiled())?;
         if mode == Mode::Train && c.optimizer.has_schedule() {
-            let done = self.variables.slice::<i32>(c.iterations)?[0].max(0) as u64;
-            self.variables.slice_mut::<f32>(c.learning_rate)?[0] = c.optimizer.learning_rate_at(done);
+            let step = self.variables.slice::<i32>(c.iterations)?[0];
+            let rate = c.optimizer.learning_rate_at(step.max(0) as u64);
+            let id = c.learning_rate;
+            self.variables.slice_mut::<f32>(id)?[0] = rate;
         }
         Ok(())
     }
 
+    /// The variables that are sums over an epoch.
     fn sums(&self) -> Result<Vec<VariableId>> {
         Ok(self.compiled.as_ref().ok_or_else(|| self.not_compiled())?.sums().collect())
     }
 
     pub(super) fn clear_totals(&mut self) -> Result<()> {
-        let Some(c) = &self.compiled else { return Err(self.not_compiled()) };
-        for id in c.sums() {
+        for id in self.sums()? {
             self.variables.slice_mut::<f32>(id)?.fill(0.0);
         }
         Ok(())
@@ -257,8 +255,9 @@ impl Model {
         self.sums()?.into_iter().map(|id| self.variables.get(id)).collect()
     }
 
-    pub(super) fn set_totals(&mut self, sums: &[Tensor]) -> Result<()> {
-        self.sums()?.into_iter().zip(sums).try_for_each(|(id, sum)| self.variables.set(id, sum))
+    pub(super) fn set_totals(&mut self, sums: Vec<Tensor>) -> Result<()> {
+        let ids = self.sums()?;
+        ids.iter().zip(sums).try_for_each(|(id, sum)| self.variables.set(*id, &sum))
     }
 
     /// Loss and metrics of the epoch so far.
@@ -267,10 +266,10 @@ impl Model {
         let totals = self.variables.slice::<f32>(c.totals)?;
         let mut logs = Logs::new();
         logs.push(&alloc::format!("{prefix}loss"), totals[1] / totals[0]);
-        let outputs = self.topology.outputs.len();
-        for (n, slots) in c.metric_slots.iter().enumerate() {
-            let output = if outputs > 1 { alloc::format!("{}_", self.output_layer(n)) } else { "".into() };
-            for (metric, slots) in c.metrics.iter().zip(slots) {
+        for (n, of_output) in c.metric_slots.iter().enumerate() {
+            let several = c.metric_slots.len() > 1;
+            let output = if several { alloc::format!("{}_", self.output_layer(n)) } else { "".into() };
+            for (metric, slots) in c.metrics.iter().zip(of_output) {
                 let slots: Result<Vec<Tensor>> = slots.iter().map(|s| self.variables.get(*s)).collect();
                 logs.push(&alloc::format!("{prefix}{output}{}", metric.name()), metric.value(&slots?)?);
             }
@@ -304,7 +303,11 @@ impl Model {
         for (n, value) in outputs.iter().enumerate() {
             let sample = self.value_shape(value).ok_or_else(|| self.not_compiled())?;
             kinds.push(match c.losses.of(n) {
-                Some(loss) if loss.is_sparse() => (with_batch(&positions(sample)?, batch)?, DType::I32),
+                Some(loss) if loss.is_sparse() => {
+                    let dims = sample.list();
+                    let positions = Shape::new(&dims[..dims.len().saturating_sub(1)])?;
+                    (with_batch(&positions, batch)?, DType::I32)
+                }
                 _ => (with_batch(sample, batch)?, DType::F32),
             });
         }
@@ -348,4 +351,9 @@ impl Model {
             "all layers are finite, so it arises in the loss of {last}'s output; check the targets"
         ))
     }
+}
+
+/// The shape of class indices for outputs of this shape.
+fn sparse_target(output: &Shape) -> Result<Shape> {
+    Shape::new(&output.list()[..output.rank() - 1])
 }

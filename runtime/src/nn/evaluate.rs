@@ -79,7 +79,7 @@ impl Model {
             self.advance(&mut samples, batch_size.min(n), mode, &mut explain)?;
         }
         let logs = self.read_totals("");
-        self.set_totals(&sums)?;
+        self.set_totals(sums)?;
         logs
     }
 

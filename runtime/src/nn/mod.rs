@@ -32,6 +32,12 @@ pub(crate) mod topology;
 
 pub use activation::Activation;
 pub use callback::{Callback, Flow};
+#[cfg(all(feature = "full", feature = "std"))]
+pub use callback::{CsvLogger, ModelCheckpoint, SaveFreq};
+#[cfg(feature = "full")]
+pub use callback::{
+    EarlyStopping, LambdaCallback, LearningRateScheduler, Mode, ReduceLrOnPlateau, TerminateOnNan,
+};
 #[cfg(feature = "full")]
 pub use constraint::Constraint;
 pub use fit::{Fit, FitRun, Progress, Verbose};
@@ -44,10 +50,27 @@ pub use init::{Distribution, FanMode};
 pub use layer::{
     ActivationLayer, Call, Conv2D, Dense, Dropout, Flatten, Layer, LayerConfig, MaxPooling2D, Weights,
 };
+#[cfg(feature = "full")]
+pub use layer::{
+    ActivityRegularization, Add, AdditiveAttention, AlphaDropout, Attention, Average, AveragePooling1D,
+    AveragePooling2D, BatchNormalization, Bidirectional, Cell, CellCall, CellConfig, Concatenate, Conv1D,
+    Conv1DTranspose, Conv2DTranspose, Conv3D, Cropping1D, Cropping2D, DepthwiseConv1D, DepthwiseConv2D, Dot,
+    ELU, Embedding, GaussianDropout, GaussianNoise, GlobalAveragePooling1D, GlobalAveragePooling2D,
+    GlobalMaxPooling1D, GlobalMaxPooling2D, GroupNormalization, GroupedQueryAttention, Gru, GruCell,
+    Interpolation, Lambda, LayerNormalization, LeakyReLU, Lstm, LstmCell, Masking, MaxPooling1D, Maximum,
+    MergeMode, Minimum, MultiHeadAttention, Multiply, PReLU, Permute, RMSNormalization, ReLU, Recurrence,
+    RepeatVector, Rescaling, Reshape, Rnn, ScoreMode, SeparableConv1D, SeparableConv2D, SimpleRnn,
+    SimpleRnnCell, Softmax, SpatialDropout1D, SpatialDropout2D, StackedRnn, StackedRnnCells, Subtract,
+    TimeDistributed, UnitNormalization, UpSampling1D, UpSampling2D, ZeroPadding1D, ZeroPadding2D,
+};
 pub use loss::{Loss, Reduction};
 pub use losses::Losses;
 pub use metric::Metric;
 pub use model::{Model, Sequential};
+#[cfg(feature = "full")]
+pub use optimizer::{
+    Adadelta, Adagrad, AdamW, Adamax, AmsGrad, Ftrl, Lion, Nadam, OptimizerState, Options, RmsProp,
+};
 pub use optimizer::{Adam, Optimizer, Sgd};
 #[cfg(feature = "full")]
 pub use regularizer::{OrthogonalMode, Regularizer};

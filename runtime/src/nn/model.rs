@@ -29,7 +29,7 @@ pub type Sequential = Model;
 ///
 /// let x = Tensor::new(&[4, 2], [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0])?;
 /// let y = Tensor::new(&[4], [0, 1, 1, 0])?;
-/// let mut model = Model::new()
+/// let mut model = Sequential::new()
 ///     .add(Dense::new(16).activation(Activation::Tanh))
 ///     .add(Dense::new(2).activation(Activation::Softmax))
 ///     .seed(1);
@@ -264,6 +264,31 @@ impl Model {
     pub fn set_weight(&mut self, name: &str, value: &Tensor) -> Result<()> {
         let id = self.weight_id(name)?;
         self.variables.set(id, value)
+    }
+
+    /// The values of all weights in layer order.
+    ///
+    /// **Errors** never for a model that is built.
+    pub fn get_weights(&self) -> Result<Vec<Tensor>> {
+        self.weights().map(|(id, _)| self.variables.get(id)).collect()
+    }
+
+    /// Replaces all weights, in the order of [`get_weights`](Model::get_weights).
+    ///
+    /// **Errors** when their number or a shape differs; the weights are then as they were.
+    pub fn set_weights(&mut self, values: &[Tensor]) -> Result<()> {
+        if values.len() != self.weights {
+            return Err(misuse!("{}: expected {} weights, got {}", self.name, self.weights, values.len()));
+        }
+        let ids: Vec<VariableId> = self.weights().map(|(id, _)| id).collect();
+        for (id, value) in ids.iter().zip(values) {
+            let v = self.variables.describe(*id)?;
+            if v.shape != *value.shape() || v.dtype != value.dtype() {
+                let (name, shape) = (&v.name, v.shape);
+                return Err(misuse!("{name}: expected shape {shape}, got {}", value.shape()));
+            }
+        }
+        ids.iter().zip(values).try_for_each(|(id, value)| self.variables.set(*id, value))
     }
 
     fn weight_id(&self, name: &str) -> Result<VariableId> {
@@ -607,7 +632,7 @@ pub(super) fn with_batch(sample: &Shape, batch: usize) -> Result<Shape> {
 }
 
 /// `MaxPooling2D` as `max_pooling2d`.
-fn snake_case(class: &str) -> String {
+pub(super) fn snake_case(class: &str) -> String {
     let mut name = String::new();
     let mut previous = ' ';
     for c in class.chars() {

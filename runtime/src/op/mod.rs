@@ -12,6 +12,7 @@ pub mod pool;
 pub mod reduce;
 pub mod region;
 pub mod scalar;
+pub mod scan;
 pub mod source;
 pub mod used;
 #[cfg(feature = "alloc")]
@@ -24,6 +25,7 @@ pub use pool::{Pool, PoolKind};
 pub use reduce::{ArgReduce, Reduce, ReduceKind};
 pub use region::Region;
 pub use scalar::{Binary, Compare, Unary};
+pub use scan::{Argsort, Recurrence};
 pub use source::Random;
 pub use used::Kernels;
 #[cfg(feature = "alloc")]
@@ -111,6 +113,10 @@ pub enum Op {
     Scatter(Scatter),
     /// Axes in reverse order, bit a for axis a (`tf.reverse`).
     Reverse(u8),
+    /// A linear recurrence along an axis: cumulative sums and products.
+    Recurrence(Recurrence),
+    /// The order of the elements along the last axis.
+    Argsort(Argsort),
 }
 
 impl Op {
@@ -147,6 +153,8 @@ impl Op {
             Op::Gather(_) => "gather",
             Op::Scatter(_) => "scatter",
             Op::Reverse(_) => "reverse",
+            Op::Recurrence(_) => "recurrence",
+            Op::Argsort(_) => "argsort",
         }
     }
 
@@ -165,6 +173,7 @@ impl Op {
             Op::Slice(..) | Op::Pad(..) | Op::Concat(_) | Op::Matmul(..) | Op::Conv2d(_) => false,
             Op::Pool(_) | Op::Reduce(_) | Op::ArgReduce(_) => false,
             Op::Gather(_) | Op::Scatter(_) | Op::Reverse(_) => false,
+            Op::Recurrence(_) | Op::Argsort(_) => false,
         }
     }
 
@@ -200,6 +209,8 @@ impl Op {
             Op::ArgReduce(a) => one(a.infer(inputs)),
             Op::Gather(g) => one(g.infer(inputs)),
             Op::Scatter(s) => one(s.infer(inputs)),
+            Op::Recurrence(r) => one(r.infer(inputs)),
+            Op::Argsort(a) => one(a.infer(inputs)),
         }
     }
 
@@ -213,7 +224,7 @@ impl Op {
             Op::Not | Op::Select | Op::Cast(_) | Op::StopGradient | Op::Region(_) | Op::Reshape(_) => 0,
             Op::Transpose(_) | Op::Broadcast(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => 0,
             Op::Pool(_) | Op::Reduce(_) | Op::ArgReduce(_) | Op::Gather(_) | Op::Scatter(_) => 0,
-            Op::Reverse(_) => 0,
+            Op::Reverse(_) | Op::Recurrence(_) | Op::Argsort(_) => 0,
         }
     }
 
@@ -274,10 +285,13 @@ impl Op {
             Op::ArgReduce(a) if K & used::ARG_REDUCE != 0 => a.run(reads, writes),
             Op::Gather(g) if K & used::GATHER != 0 => g.run(reads, writes),
             Op::Scatter(s) if K & used::SCATTER != 0 => s.run(reads, writes),
+            Op::Recurrence(r) if K & used::RECURRENCE != 0 => r.run(reads, writes),
+            Op::Argsort(a) if K & used::SORT != 0 => a.run(reads, writes),
             Op::Scalar(..) | Op::Iota(_) | Op::Random(_) | Op::Reshape(_) => self.not_linked(),
             Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => self.not_linked(),
             Op::Matmul(..) | Op::Reduce(_) | Op::ArgReduce(_) => self.not_linked(),
             Op::Gather(_) | Op::Scatter(_) | Op::Reverse(_) => self.not_linked(),
+            Op::Recurrence(_) | Op::Argsort(_) => self.not_linked(),
         }
     }
 
@@ -315,6 +329,8 @@ impl Op {
             Op::ArgReduce(_) => alloc::vec![None],
             Op::Gather(gather) => gather.vjp(inputs, g),
             Op::Scatter(s) => s.vjp(inputs, g),
+            Op::Recurrence(r) => r.vjp(inputs, y, g),
+            Op::Argsort(_) => alloc::vec![None],
         }
     }
 

@@ -221,7 +221,12 @@ impl<'b> Var<'b> {
     }
 
     /// Reduces axes (negative from the end; none means all); `keep` leaves them with size 1.
+    ///
+    /// Bytes are combined modulo 256.
     pub fn reduce(self, kind: ReduceKind, axes: &[isize], keep: bool) -> Var<'b> {
+        if self.dtype() == DType::U8 {
+            return self.cast(DType::I32).reduce(kind, axes, keep).cast(DType::U8);
+        }
         let shape = self.shape();
         let mut reduced = [axes.is_empty(); crate::MAX_RANK];
         for &axis in axes {
@@ -301,6 +306,9 @@ operators! { Add add Add; Sub sub Sub; Mul mul Mul; Div div Div; }
 impl<'b> ops::Neg for Var<'b> {
     type Output = Var<'b>;
     fn neg(self) -> Var<'b> {
-        self.unary(Unary::Neg)
+        match self.dtype() {
+            DType::I32 => self.scalar_like(0.0) - self,
+            DType::F32 | DType::U8 | DType::Bool => self.unary(Unary::Neg),
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! Keras layers from their `get_config()`: one row a class that Gradling has, in a file for each family.
+//! Keras layers from their `get_config()`: one row a class that Gradling has, in a
+//! file for each family of layers.
 //!
 //! An option that Gradling lacks makes the case unsupported unless it has the value that switches it off.
 
@@ -7,6 +8,7 @@ mod core;
 mod merge;
 mod norm;
 mod pool;
+mod rnn;
 
 use gradling::Padding;
 use gradling::nn::{Activation, Layer};
@@ -29,7 +31,7 @@ pub fn layer(class: &str, config: &Config) -> Result<Box<dyn Layer>, Fault> {
         return unsupported(format!("{class} with channels first"));
     }
     let trainable = config.get("trainable").and_then(Value::as_bool).unwrap_or(true);
-    let families = [core::layer, conv::layer, pool::layer, merge::layer, norm::layer];
+    let families = [core::layer, conv::layer, pool::layer, merge::layer, norm::layer, rnn::layer];
     for family in families {
         if let Some(mut layer) = family(class, config)? {
             layer.set_trainable(trainable);
@@ -53,6 +55,15 @@ pub fn activation(value: Option<&Value>) -> Result<Activation, Fault> {
             None => unsupported(format!("activation {name}")),
         },
         Some(other) => unsupported(format!("activation {}", other["class_name"])),
+    }
+}
+
+/// Fails unless every one of `options` is absent, null, false or zero.
+fn off(class: &str, config: &Config, options: &[&str]) -> Result<(), Fault> {
+    let is_off = |v: &Value| v.is_null() || *v == Value::Bool(false) || v.as_f64() == Some(0.0);
+    match options.iter().find(|o| config.get(**o).is_some_and(|v| !is_off(v))) {
+        Some(option) => unsupported(format!("{class} with {option}")),
+        None => Ok(()),
     }
 }
 

@@ -145,8 +145,9 @@ impl Options {
             if let (Some(due), Some(sum)) = (due, sums.get(i)) {
                 front.push(Var::select(due, sum.scalar_like(0.0), *sum));
             }
-            let before = own.checked_sub(1).and_then(|last| slots.get(last));
-            if let (Some(momentum), Some(before)) = (self.ema_momentum, before) {
+            if let (Some(momentum), Some(before)) =
+                (self.ema_momentum, own.checked_sub(1).and_then(|last| slots.get(last)))
+            {
                 let average = self.average(momentum, step, *before, new.weights[i]);
                 new.weights[i] = self.overwritten(step, average, new.weights[i]);
                 front.push(average);

@@ -1,5 +1,27 @@
 //! Callbacks of `fit`.
 
+#[cfg(feature = "full")]
+mod early_stopping;
+#[cfg(all(feature = "full", feature = "std"))]
+mod files;
+#[cfg(feature = "full")]
+mod lambda;
+#[cfg(feature = "full")]
+mod monitor;
+#[cfg(feature = "full")]
+mod rate;
+
+#[cfg(feature = "full")]
+pub use early_stopping::EarlyStopping;
+#[cfg(all(feature = "full", feature = "std"))]
+pub use files::{CsvLogger, ModelCheckpoint, SaveFreq};
+#[cfg(feature = "full")]
+pub use lambda::{LambdaCallback, TerminateOnNan};
+#[cfg(feature = "full")]
+pub use monitor::{Mode, Monitor};
+#[cfg(feature = "full")]
+pub use rate::{LearningRateScheduler, ReduceLrOnPlateau};
+
 use super::{Logs, Model};
 use crate::Result;
 
