@@ -451,8 +451,9 @@ impl Model {
         }
         for (n, y) in batch.y.0.iter().enumerate() {
             let classes = self.topology.outputs.get(n).and_then(|v| self.value_shape(v));
-            if let (Some(true), Some(classes)) = (compiled.losses.of(n).map(|l| l.is_sparse()), classes) {
-                check_labels(what, self.output_layer(n), y, classes.dim(-1))?;
+            let loss = compiled.losses.of(n).filter(|l| l.is_sparse());
+            if let (Some(loss), Some(classes)) = (loss, classes) {
+                check_labels(what, self.output_layer(n), y, classes.dim(-1), loss.ignored_class())?;
             }
         }
         Ok(samples)

@@ -4,6 +4,8 @@
 pub mod activation;
 pub mod callback;
 mod compiled;
+#[cfg(feature = "full")]
+pub mod constraint;
 mod evaluate;
 pub mod fit;
 #[cfg(feature = "full")]
@@ -20,6 +22,8 @@ pub mod optimizer;
 mod packed;
 #[cfg(feature = "std")]
 mod progress;
+#[cfg(feature = "full")]
+pub mod regularizer;
 pub mod samples;
 #[cfg(feature = "full")]
 pub mod schedule;
@@ -34,11 +38,15 @@ pub use callback::{CsvLogger, ModelCheckpoint, SaveFreq};
 pub use callback::{
     EarlyStopping, LambdaCallback, LearningRateScheduler, Mode, ReduceLrOnPlateau, TerminateOnNan,
 };
+#[cfg(feature = "full")]
+pub use constraint::Constraint;
 pub use fit::{Fit, FitRun, Progress, Verbose};
 #[cfg(feature = "full")]
 pub use functional::{Shared, Subclass, Symbol};
 pub use history::{History, Logs};
 pub use init::Initializer;
+#[cfg(feature = "full")]
+pub use init::{Distribution, FanMode};
 pub use layer::{
     ActivationLayer, Call, Conv2D, Dense, Dropout, Flatten, Layer, LayerConfig, MaxPooling2D, Weights,
 };
@@ -61,7 +69,13 @@ pub use loss::{Loss, Reduction};
 pub use losses::Losses;
 pub use metric::Metric;
 pub use model::{Model, Sequential};
+#[cfg(feature = "full")]
+pub use optimizer::{
+    Adadelta, Adagrad, AdamW, Adamax, AmsGrad, Ftrl, Lion, Nadam, OptimizerState, Options, RmsProp,
+};
 pub use optimizer::{Adam, Optimizer, Sgd};
+#[cfg(feature = "full")]
+pub use regularizer::{OrthogonalMode, Regularizer};
 pub use samples::{Arrays, Batch, Batches};
 #[cfg(feature = "full")]
 pub use schedule::{
