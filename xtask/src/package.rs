@@ -24,19 +24,35 @@ const FEATURES: [(&str, &str); 5] = [
     ("mutable-globals", "mutable-globals"),
 ];
 
-/// What keeps the module small: panics, which nothing catches in a browser, trap without text; little is inlined; and
-/// `gradling_compact` chooses loops written with vector instructions, which optimizing for size leaves as they are.
-/// A stack that ends below 1 MiB makes the addresses of all data a byte shorter.
-const SMALL: [&str; 9] = [
+/// What keeps the module small: panics, which nothing catches in a browser, trap without text; `gradling_compact` chooses
+/// loops written with vector instructions, which optimizing for size leaves as they are. Little is inlined: instructions
+/// count so much that not even a function with one caller is, unless it is short, since functions of many variables
+/// compress badly. A stack that ends below 1 MiB makes the addresses of all data a byte shorter.
+const SMALL: [&str; 12] = [
     "--cfg=gradling_compact",
     "-Clink-arg=-zstack-size=917504",
     "-Zunstable-options",
     "-Cpanic=immediate-abort",
     "-Zlocation-detail=none",
-    "-Cllvm-args=-inline-threshold=10",
-    "-Cllvm-args=-inlinehint-threshold=10",
+    "-Zmir-opt-level=3",
+    "-Cllvm-args=-inline-instr-cost=250",
+    "-Cllvm-args=-inline-call-penalty=1250",
+    "-Cllvm-args=-inline-threshold=500",
+    "-Cllvm-args=-inlinehint-threshold=500",
     "-Cllvm-args=-force-vector-interleave=1",
     "-Cllvm-args=-unroll-threshold=20",
+];
+
+/// Passes of wasm-opt: again few functions are merged, and functions of like names, which have like code, are neighbours.
+const PASSES: [&str; 8] = [
+    "--flatten",
+    "--rereloop",
+    "-Oz",
+    "-Oz",
+    "--one-caller-inline-max-function-size=20",
+    "--reorder-functions-by-name",
+    "--strip-debug",
+    "--strip-producers",
 ];
 
 /// Where the package is written.
@@ -59,7 +75,6 @@ pub fn build(dev: bool) -> Result<usize> {
         .web(true)?
         .typescript(true)
         .keep_debug(dev)
-        .remove_name_section(!dev)
         .remove_producers_section(!dev)
         .generate(&core)
         .context("wasm-bindgen failed")?;
@@ -131,7 +146,7 @@ fn clear(folder: &Path) -> Result<()> {
 
 fn optimize(wasm: &Path) -> Result<()> {
     let mut command = Command::new("node");
-    command.current_dir(root()).arg("tests/node_modules/binaryen/bin/wasm-opt").arg(wasm).arg("-O3");
+    command.current_dir(root()).arg("tests/node_modules/binaryen/bin/wasm-opt").arg(wasm).args(PASSES);
     command.args(FEATURES.map(|(_, binaryen)| format!("--enable-{binaryen}")));
     command.args(["--enable-reference-types", "--enable-multivalue", "-o"]).arg(wasm);
     run(&mut command)

@@ -202,7 +202,7 @@ mod vectors {
         #[inline(never)]
         fn operands(&mut self, to: u8, a: u8, b: u8, c: u8) -> Addresses {
             assert!(to != a && to != b && to != c, "a destination register is not one of its sources");
-            let [a, b, c] = [a, b, c].map(|r| self.read(r).as_ptr());
+            let (a, b, c) = (self.read(a).as_ptr(), self.read(b).as_ptr(), self.read(c).as_ptr());
             let (y, n) = self.target(to);
             (a, b, c, y, y.wrapping_add(n))
         }

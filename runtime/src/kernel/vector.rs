@@ -233,7 +233,7 @@ impl Reduce {
     }
 
     #[inline(always)]
-    fn join(self, a: f32, b: f32) -> f32 {
+    pub(super) fn join(self, a: f32, b: f32) -> f32 {
         match self {
             Reduce::Sum => a + b,
             Reduce::Prod => a * b,
@@ -255,18 +255,18 @@ fn smaller(a: f32, b: f32) -> f32 {
 #[inline(always)]
 fn narrow(kind: Reduce, x: &[f32], y: &mut [f32]) {
     if COMPACT {
-        return narrow_of(kind.identity(), |a, b| kind.join(a, b), x, y);
+        return narrow_of(kind.identity(), |acc, row| fold_compact(kind, acc, row), x, y);
     }
     match kind {
-        Reduce::Sum => narrow_of(0.0, |a, b| a + b, x, y),
-        Reduce::Prod => narrow_of(1.0, |a, b| a * b, x, y),
-        Reduce::Max => narrow_of(f32::NEG_INFINITY, larger, x, y),
-        Reduce::Min => narrow_of(f32::INFINITY, smaller, x, y),
+        Reduce::Sum => narrow_of(0.0, fold(|a, b| a + b), x, y),
+        Reduce::Prod => narrow_of(1.0, fold(|a, b| a * b), x, y),
+        Reduce::Max => narrow_of(f32::NEG_INFINITY, fold(larger), x, y),
+        Reduce::Min => narrow_of(f32::INFINITY, fold(smaller), x, y),
     }
 }
 
 #[inline(always)]
-fn narrow_of(identity: f32, f: impl Fn(f32, f32) -> f32 + Copy, x: &[f32], y: &mut [f32]) {
+fn narrow_of(identity: f32, fold: impl Fn(&mut [f32], &[f32]), x: &[f32], y: &mut [f32]) {
     let inner = y.len();
     let width = LANES * inner;
     let mut total = [identity; LANES * LANES];
@@ -275,42 +275,53 @@ fn narrow_of(identity: f32, f: impl Fn(f32, f32) -> f32 + Copy, x: &[f32], y: &m
         let mut partial = [identity; LANES * LANES];
         let partial = &mut partial[..width];
         for row in block.chunks(width) {
-            fold(f, partial, row);
+            fold(partial, row);
         }
-        fold(f, total, partial);
+        fold(total, partial);
     }
     for half in [LANES / 2, LANES / 4, LANES / 8, LANES / 16] {
         let (low, high) = total.split_at_mut(half * inner);
-        fold(f, low, &high[..half * inner]);
+        fold(low, &high[..half * inner]);
     }
     y.copy_from_slice(&total[..inner]);
 }
 
+/// Joins a row to partial results by a function.
 #[inline(always)]
-fn fold(f: impl Fn(f32, f32) -> f32, acc: &mut [f32], row: &[f32]) {
-    for (acc, x) in acc.iter_mut().zip(row) {
-        *acc = f(*acc, *x);
+fn fold(f: impl Fn(f32, f32) -> f32) -> impl Fn(&mut [f32], &[f32]) {
+    move |acc, row| {
+        for (acc, x) in acc.iter_mut().zip(row) {
+            *acc = f(*acc, *x);
+        }
     }
+}
+
+/// As `fold`, one loop for all kinds.
+fn fold_compact(kind: Reduce, acc: &mut [f32], row: &[f32]) {
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    super::wasm32::fold(kind, acc, row);
+    #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+    fold(|a, b| kind.join(a, b))(acc, row);
 }
 
 /// Many columns: row after row, `WIDTH` columns at a time. Row `r` of x begins at `r · stride`.
 #[inline(always)]
 fn wide(kind: Reduce, x: &[f32], mid: usize, stride: usize, y: &mut [f32]) {
     if COMPACT {
-        return wide_of(kind.identity(), |a, b| kind.join(a, b), x, mid, stride, y);
+        return wide_of(kind.identity(), |acc, row| fold_compact(kind, acc, row), x, mid, stride, y);
     }
     match kind {
-        Reduce::Sum => wide_of(0.0, |a, b| a + b, x, mid, stride, y),
-        Reduce::Prod => wide_of(1.0, |a, b| a * b, x, mid, stride, y),
-        Reduce::Max => wide_of(f32::NEG_INFINITY, larger, x, mid, stride, y),
-        Reduce::Min => wide_of(f32::INFINITY, smaller, x, mid, stride, y),
+        Reduce::Sum => wide_of(0.0, fold(|a, b| a + b), x, mid, stride, y),
+        Reduce::Prod => wide_of(1.0, fold(|a, b| a * b), x, mid, stride, y),
+        Reduce::Max => wide_of(f32::NEG_INFINITY, fold(larger), x, mid, stride, y),
+        Reduce::Min => wide_of(f32::INFINITY, fold(smaller), x, mid, stride, y),
     }
 }
 
 #[inline(always)]
 fn wide_of(
     identity: f32,
-    f: impl Fn(f32, f32) -> f32 + Copy,
+    fold: impl Fn(&mut [f32], &[f32]),
     x: &[f32],
     mid: usize,
     stride: usize,
@@ -323,12 +334,12 @@ fn wide_of(
             for row in block..mid.min(block + BLOCK) {
                 let from = row * stride + i * WIDTH;
                 if y.len() == WIDTH {
-                    fold(f, &mut partial, &x[from..from + WIDTH]);
+                    fold(&mut partial, &x[from..from + WIDTH]);
                 } else {
-                    fold(f, &mut partial, &x[from..from + y.len()]);
+                    fold(&mut partial, &x[from..from + y.len()]);
                 }
             }
-            fold(f, &mut total, &partial);
+            fold(&mut total, &partial);
         }
         y.copy_from_slice(&total[..y.len()]);
     }

@@ -1,6 +1,6 @@
 //! Microkernels for WebAssembly with 128-bit vectors, with and without fused multiply-add.
 
-use super::COMPACT;
+use super::{COMPACT, Reduce};
 use super::micro::{Kernel, Micro, Tile, Vector, kernels, tile};
 use core::arch::wasm32::*;
 
@@ -12,7 +12,7 @@ impl<const FUSED: bool> Vector for F32x4<FUSED> {
     const LANES: usize = 4;
     const FREE_MASKS: bool = false;
     // Many terms at once run out of registers where nothing schedules them.
-    const UNROLL: usize = if COMPACT { 1 } else { 4 };
+    const UNROLL: usize = if COMPACT { 2 } else { 4 };
     const FEW: bool = COMPACT;
     type Mask = usize;
     #[inline(always)]
@@ -174,5 +174,32 @@ unsafe fn transpose(x: *const f32, x_step: usize, y: *mut f32, y_step: usize, k:
         }
         let (x, y) = (x.add(whole_columns * x_step), y.add(whole_columns));
         super::micro::transpose(x, x_step, y, y_step, k, columns - whole_columns);
+    }
+}
+
+/// Joins a row to partial results, element by element: [`reduce`](super::reduce) in compact builds.
+pub(super) fn fold(kind: Reduce, acc: &mut [f32], row: &[f32]) {
+    let n = acc.len().min(row.len());
+    let (acc, row) = (&mut acc[..n], &row[..n]);
+    let whole = n / 4 * 4;
+    let mut i = 0;
+    while i < whole {
+        // SAFETY: four elements from `i` on are inside both slices, which have `n` elements.
+        unsafe {
+            let (a, b) = (v128_load(acc.as_ptr().add(i).cast()), v128_load(row.as_ptr().add(i).cast()));
+            let nan = f32x4_ne(a, a);
+            let joined = match kind {
+                Reduce::Sum => f32x4_add(a, b),
+                Reduce::Prod => f32x4_mul(a, b),
+                Reduce::Max => v128_bitselect(a, b, v128_or(f32x4_gt(a, b), nan)),
+                Reduce::Min => v128_bitselect(a, b, v128_or(f32x4_lt(a, b), nan)),
+            };
+            v128_store(acc.as_mut_ptr().add(i).cast(), joined);
+        }
+        i += 4;
+    }
+    while i < n {
+        acc[i] = kind.join(acc[i], row[i]);
+        i += 1;
     }
 }
