@@ -27,7 +27,7 @@ fn replacements(byte: u8) -> Vec<u8> {
 /// Every truncation of `bytes`, then every replacement of every byte in `places`.
 fn damaged(bytes: &[u8], places: impl Iterator<Item = usize>) -> impl Iterator<Item = Vec<u8>> {
     let cut = (0..bytes.len()).map(|n| bytes[..n].to_vec());
-    let flipped = places.flat_map(|i| {
+    let flipped = places.flat_map(move |i| {
         replacements(bytes[i]).into_iter().map(move |b| {
             let mut flipped = bytes.to_vec();
             flipped[i] = b;
