@@ -6,7 +6,8 @@ use gradling::nn::{Activation, Dense, Fit, Flatten, Loss, Metric, Optimizer, Seq
 
 fn main() -> Result<()> {
     let digits = mnist::load(&Source::Subset)?;
-    let (x, validation) = (mnist::scaled(&digits.train_x)?, (mnist::scaled(&digits.test_x)?, digits.test_y));
+    let x = mnist::scaled(&digits.train_x)?;
+    let validation = (mnist::scaled(&digits.test_x)?.into(), digits.test_y.into());
 
     let mut model = Sequential::new()
         .add(Flatten::new())

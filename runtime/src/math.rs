@@ -216,6 +216,45 @@ fn sin_shifted(x: f32, quarter: i32) -> f32 {
     if q & 2 == 2 { -y } else { y }
 }
 
+/// Inverse tangent.
+#[inline(always)]
+pub fn atan(x: f32) -> f32 {
+    let a = abs(x);
+    // Reduced to |r| <= tan(pi/8) about 0, pi/4 and pi/2.
+    let (base, r) = if a > 2.414_213_6 {
+        (core::f32::consts::FRAC_PI_2, -1.0 / a)
+    } else if a > 0.414_213_57 {
+        (core::f32::consts::FRAC_PI_4, (a - 1.0) / (a + 1.0))
+    } else {
+        (0.0, a)
+    };
+    let z = r * r;
+    let p = ((8.053_744_5e-2 * z - 1.387_768_6e-1) * z + 1.997_771_1e-1) * z - 3.333_295e-1;
+    let y = base + (p * z * r + r);
+    if x < 0.0 || x.to_bits() == 0x8000_0000 { -y } else { y }
+}
+
+/// The remainder of `x / y` with the sign of `y`, exact; NaN where `y` is 0.
+#[inline(always)]
+pub fn floormod(x: f32, y: f32) -> f32 {
+    let r = x % y;
+    if r != 0.0 && (r < 0.0) != (y < 0.0) { r + y } else { r }
+}
+
+/// The binary16 number nearest to `x`, ties to even; beyond 65520 it is infinite.
+#[inline(always)]
+pub fn round_half(x: f32) -> f32 {
+    let a = abs(x);
+    // Adding this drops the bits that binary16 lacks: 13 of a normal number, all below 2^-24 of a small one.
+    let exponent = a.to_bits() & 0x7f80_0000;
+    let unit = if exponent < 0x3880_0000 { 0x3880_0000 } else { exponent };
+    let magic = f32::from_bits(unit.wrapping_add(13 << 23));
+    let r = (a + magic) - magic;
+    let r = if a >= 65_520.0 { f32::INFINITY } else { r };
+    let r = f32::from_bits(r.to_bits() | (x.to_bits() & 0x8000_0000));
+    if x.is_nan() { x } else { r }
+}
+
 /// `|x|`.
 #[inline(always)]
 pub fn abs(x: f32) -> f32 {
@@ -393,6 +432,30 @@ mod tests {
         sweep(-1000.0, 1000.0, cos, f64::cos, 1e-6, 3e-7);
         sweep(0.0, 100.0, |x| pow(x, 2.5), |x| x.powf(2.5), 2e-7, 0.0);
         sweep(-4.0, 4.0, erf, erf_series, 0.0, 4e-7);
+        sweep(-20.0, 20.0, atan, f64::atan, 4e-7, 0.0);
+    }
+
+    #[test]
+    fn halves_and_remainders() {
+        let cases = [
+            (1.0, 1.0),
+            (1.000_488_3, 1.0),
+            (1.001_464_8, 1.001_953_1),
+            (65_519.0, 65_504.0),
+            (65_520.0, f32::INFINITY),
+            (-0.1, -0.099_975_586),
+            (5.960_464_5e-8, 5.960_464_5e-8),
+            (2.980_232_2e-8, 0.0),
+            (8.940_697e-8, 1.192_092_9e-7),
+            (1e-9, 0.0),
+            (6.0e-5, 1007.0 / 16_777_216.0),
+        ];
+        for (x, want) in cases {
+            assert_eq!(round_half(x), want, "{x:e}");
+        }
+        assert!(round_half(f32::NAN).is_nan() && round_half(-1e9) == f32::NEG_INFINITY);
+        assert_eq!([floormod(5.5, -2.0), floormod(-5.5, 2.0), floormod(4.0, 2.0)], [-0.5, 0.5, 0.0]);
+        assert!(floormod(1.0, 0.0).is_nan());
     }
 
     /// Taylor series of erf in double precision.

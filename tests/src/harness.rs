@@ -31,7 +31,8 @@ pub fn run_case(group: &Group, case: &Case) -> Outcome {
         "metric" => crate::run_metric::run(group, case),
         "optimizer" => crate::run_optimizer::run(group, case),
         "model-training" => crate::run_training::run(group, case),
-        "schedule" | "regularizer" => Outcome::Unsupported(case.class_name.clone()),
+        "schedule" => crate::run_schedule::run(group, case),
+        "regularizer" => crate::run_regularizer::run(group, case),
         other => Outcome::Unsupported(format!("kind {other}")),
     }
 }

@@ -148,7 +148,7 @@ fn named(group: &Group, case: &Case, keys: &Keys, prefix: &str) -> Result<Vec<In
 /// **Errors** when Gradling has no such element type.
 pub fn tensor(array: &Array, dtype: Option<&str>) -> Result<Tensor, Fault> {
     let data: Data = match (dtype, &array.numbers) {
-        (None | Some("float32"), Numbers::F32(v)) => v.clone().into(),
+        (None | Some("float32" | "float16" | "float64"), Numbers::F32(v)) => v.clone().into(),
         (None | Some("int32" | "int64"), Numbers::I32(v)) => v.clone().into(),
         (Some("bool"), Numbers::I32(v)) => v.iter().map(|&i| i != 0).collect::<Vec<bool>>().into(),
         (Some("uint8"), Numbers::I32(v)) => v.iter().map(|&i| i as u8).collect::<Vec<u8>>().into(),
@@ -173,7 +173,7 @@ pub fn array(tensor: &Tensor) -> Array {
 /// **Errors** when there is none.
 pub fn dtype(name: &str) -> Result<DType, Fault> {
     match name {
-        "float32" => Ok(DType::F32),
+        "float32" | "float64" => Ok(DType::F32),
         "int32" | "int64" => Ok(DType::I32),
         "uint8" => Ok(DType::U8),
         "bool" => Ok(DType::Bool),

@@ -8,7 +8,7 @@ use crate::case::{Case, Group};
 use crate::compare::{Difference, Tolerance, compare};
 use crate::executor::{self, Executor, Runner};
 use crate::harness::{on_each, worst};
-use crate::layers;
+use crate::optimizers;
 use crate::program::{Fault, array, tensor, unsupported};
 use crate::table::Outcome;
 use crate::tensors::Array;
@@ -19,7 +19,9 @@ pub struct State {
     pub variables: Variables,
     /// Each weight with its slots.
     pub slots: Vec<(VariableId, Vec<VariableId>)>,
-    learning_rate: VariableId,
+    scalars: Vec<VariableId>,
+    /// The learning rate, which is set before a step where there is a schedule.
+    pub learning_rate: VariableId,
     iterations: VariableId,
 }
 
@@ -36,14 +38,19 @@ impl State {
         for (id, name, shape) in weights {
             let mut own = Vec::new();
             for slot in optimizer.slots() {
-                own.push(variables.add(&format!("{name}_{slot}"), &Tensor::zeros(&shape)?, false)?);
+                let before = Tensor::full(&shape, slot.initial)?;
+                own.push(variables.add(&format!("{name}_{}", slot.name), &before, false)?);
             }
             slots.push((id, own));
+        }
+        let mut scalars = Vec::new();
+        for slot in optimizer.scalars() {
+            scalars.push(variables.add(slot.name, &Tensor::scalar(slot.initial), false)?);
         }
         let rate = Tensor::scalar(optimizer.learning_rate());
         let learning_rate = variables.add("learning_rate", &rate, false)?;
         let iterations = variables.add("iteration", &Tensor::scalar_i32(0), false)?;
-        Ok(State { variables, slots, learning_rate, iterations })
+        Ok(State { variables, slots, scalars, learning_rate, iterations })
     }
 
     /// Emits the update of every weight by its gradient.
@@ -52,14 +59,15 @@ impl State {
         trace.assign(self.iterations, step);
         let state =
             StepState { learning_rate: trace.variable(self.learning_rate), step: step.cast(DType::F32) };
-        for ((id, slots), g) in self.slots.iter().zip(gradients) {
-            let own: Vec<_> = slots.iter().map(|s| trace.variable(*s)).collect();
-            let (w, own) = optimizer.update(&state, trace.variable(*id), *g, &own);
+        let read = |ids: &[VariableId]| -> Vec<_> { ids.iter().map(|s| trace.variable(*s)).collect() };
+        let weights: Vec<_> = self.slots.iter().map(|(id, _)| trace.variable(*id)).collect();
+        let slots: Vec<_> = self.slots.iter().map(|(_, slots)| read(slots)).collect();
+        let new = optimizer.apply(&state, &weights, gradients, &slots, &read(&self.scalars));
+        for (((id, slots), w), own) in self.slots.iter().zip(new.weights).zip(new.slots) {
             trace.assign(*id, w);
-            for (slot, value) in slots.iter().zip(own) {
-                trace.assign(*slot, value);
-            }
+            slots.iter().zip(own).for_each(|(slot, value)| trace.assign(*slot, value));
         }
+        self.scalars.iter().zip(new.scalars).for_each(|(id, value)| trace.assign(*id, value));
     }
 }
 
@@ -69,7 +77,7 @@ pub fn run(group: &Group, case: &Case) -> Outcome {
 }
 
 fn steps(group: &Group, case: &Case, executor: &Executor) -> Result<Difference, Fault> {
-    let optimizer = layers::optimizer(&case.class_name, &case.config)?;
+    let optimizer = optimizers::optimizer(&case.class_name, &case.config)?;
     let mut weights = Variables::new();
     let mut gradients = Vec::new();
     for weight in &case.weights {
@@ -84,6 +92,8 @@ fn steps(group: &Group, case: &Case, executor: &Executor) -> Result<Difference, 
     for step in 0..case.steps {
         let inputs: Result<Vec<Tensor>, Fault> =
             gradients.iter().map(|g| tensor(&g.row(step), None)).collect();
+        let rate = Tensor::scalar(optimizer.learning_rate_at(step as u64));
+        runner.variables.set(state.learning_rate, &rate)?;
         runner.step(&inputs?)?;
         for ((id, _), weight) in state.slots.iter().zip(&case.weights) {
             let want = group.tensor(case.outputs.get(&weight.name).unwrap_or_default())?.row(step);
@@ -92,8 +102,15 @@ fn steps(group: &Group, case: &Case, executor: &Executor) -> Result<Difference, 
         }
     }
     for (name, key) in &case.outputs.0 {
-        let Some(own) = name.strip_prefix("state/") else { continue };
-        let Some(id) = runner.variables.find(own) else {
+        let own = match (name.strip_prefix("state/"), name.strip_prefix("final_")) {
+            // Keras gives its running product no name of its own.
+            (Some(own), _) if own.starts_with("variable") && !state.scalars.is_empty() => "product".into(),
+            (Some(own), _) => own.to_string(),
+            (None, Some(weight)) if optimizer.average_slot().is_some() => format!("{weight}_average"),
+            (None, Some(weight)) => weight.to_string(),
+            (None, None) => continue,
+        };
+        let Some(id) = runner.variables.find(&own) else {
             return unsupported(format!("optimizer state {own}"));
         };
         let want = group.tensor(key)?;

@@ -13,6 +13,8 @@ use crate::compare::{Difference, Tolerance, compare, compare_each};
 use crate::executor::{self, Executor, Runner};
 use crate::harness::{on_each, worst};
 use crate::layers;
+use crate::losses;
+use crate::optimizers;
 use crate::program::{Fault, tensor, unsupported};
 use crate::run_optimizer::State;
 use crate::table::Outcome;
@@ -90,9 +92,9 @@ impl Job {
         };
         model(case)?;
         let (class, config) = part("optimizer")?;
-        let optimizer = layers::optimizer(&class, &config)?;
+        let optimizer = optimizers::optimizer(&class, &config)?;
         let (class, config) = part("loss")?;
-        let loss = layers::loss(&class, &config)?;
+        let loss = losses::loss(&class, &config)?;
         let (x, y) = data(group, case)?;
         let mut weights = Vec::new();
         for weight in &case.weights {
@@ -124,7 +126,7 @@ impl Job {
 
     fn fit(&self, case: &Case, device: &Device, through_file: bool) -> Result<Trained, Fault> {
         let mut model = self.model(case)?.on(device);
-        model.compile(self.optimizer, self.loss, &[])?;
+        model.compile(self.optimizer.clone(), self.loss.clone(), &[])?;
         let mut trained = Trained::default();
         let fit = Fit { epochs: 1, batch_size: self.batch_size, shuffle: false, ..Fit::default() };
         for _ in 0..self.epochs {
@@ -171,6 +173,9 @@ impl Job {
                 };
                 let runner = &mut runners[at].1;
                 std::mem::swap(&mut runner.variables, &mut variables);
+                let done = trained.step_loss.len() as u64;
+                let rate = Tensor::scalar(self.optimizer.learning_rate_at(done));
+                runner.variables.set(state.learning_rate, &rate)?;
                 let results = runner.step(&[x, y])?;
                 std::mem::swap(&mut runner.variables, &mut variables);
                 let loss = results[0].1.to_f32()[0];
@@ -199,8 +204,8 @@ impl Job {
             let input = trace.input("x", *x.shape(), x.dtype());
             let target = trace.input("y", *y.shape(), y.dtype());
             let mut call = Call::new(&trace, true, None);
-            let (output, _) = model.call(&mut call, input.cast(DType::F32))?;
-            let loss = self.loss.call(&call, target, output)?;
+            let output = model.call(&mut call, input.cast(DType::F32))?;
+            let loss = self.loss.call(&call, target, output, None)?;
             trace.output("loss", loss);
             let weights: Vec<Var> = state.slots.iter().map(|(id, _)| trace.variable(*id)).collect();
             state.update(&trace, &self.optimizer, &autodiff::grad(loss, &weights));
@@ -218,7 +223,7 @@ impl Job {
         let trace = Trace::new(variables);
         {
             let input = trace.input("x", *x.shape(), x.dtype());
-            let (y, _) = model.call(&mut Call::new(&trace, false, None), input.cast(DType::F32))?;
+            let y = model.call(&mut Call::new(&trace, false, None), input.cast(DType::F32))?;
             trace.output("y", y);
         }
         let results = Runner::new(&trace.finish()?, variables, executor)?.step(&[x])?;

@@ -212,7 +212,7 @@ const FAULTS: &[Fault] = &[
         name: "validation data of another shape",
         act: || {
             let (x, y) = (zeros(&[2, 784])?, labels(vec![0; 2])?);
-            let validation = Some((zeros(&[2, 5])?, labels(vec![0; 2])?));
+            let validation = Some((zeros(&[2, 5])?.into(), labels(vec![0; 2])?.into()));
             mlp()?.fit(&x, &y, &mut Fit { validation, ..Fit::default() }).map(drop)
         },
         kind: "misuse",

@@ -318,16 +318,17 @@ impl Model {
     ) -> Js<()> {
         let mut begin = || {
             let validation = match *validation {
-                [x, y] => Some(self.pair(x, y)?),
+                [x, y] => self.pair(x, y).map(|(x, y)| Some((x.into(), y.into())))?,
                 _ => None,
             };
             let (x, y) = self.pair(x, y)?;
-            self.samples = (x.shape().dim(0) as f32 * (1.0 - validation_split)) as usize;
             self.batch_size = batch_size;
             let fit = Fit { epochs, batch_size, shuffle, validation, validation_split, ..Fit::default() };
             self.model.begin_fit(&x, &y, &fit)
         };
-        self.run = Some(begin()?);
+        let run = begin()?;
+        self.samples = run.samples();
+        self.run = Some(run);
         Ok(())
     }
 
@@ -418,8 +419,8 @@ impl Model {
     /// built.
     pub fn layer_shape(&self, layer: i32) -> Option<Vec<u32>> {
         let shape = match usize::try_from(layer) {
-            Ok(layer) => self.model.output_shapes().get(layer),
-            Err(_) => self.model.input_shape(),
+            Ok(layer) => self.model.output_shapes().get(layer).copied(),
+            Err(_) => self.model.input_shape().copied(),
         };
         shape.map(|s| s.dims().to_vec())
     }

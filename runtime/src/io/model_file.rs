@@ -3,7 +3,7 @@
 //! | offset | bytes | field |
 //! |---|---|---|
 //! | 0 | 8 | `GRADLING` |
-//! | 8 | 4 | version, 1 |
+//! | 8 | 4 | version, 2 |
 //! | 12 | 4 | CRC-32 of everything from byte 16 on |
 //! | 16 | 8 | file length |
 //! | 24 | 8 | length of the description |
@@ -13,7 +13,8 @@
 //! Numbers are little-endian.
 
 use crate::nn::layer::Initialize;
-use crate::nn::{Initializer, LayerConfig, Loss, Metric, Optimizer, Sequential};
+use crate::nn::topology::Topology;
+use crate::nn::{Initializer, LayerConfig, Logs, Losses, Metric, Model, Optimizer};
 use crate::variables::ALIGN;
 use crate::{DType, Data, Result, Shape, Tensor, device_error, format_error, misuse, unsupported};
 use alloc::string::String;
@@ -21,15 +22,19 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 const MAGIC: &[u8; 8] = b"GRADLING";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER: usize = 32;
 
 #[derive(Serialize, Deserialize)]
 struct Description {
+    name: String,
     layers: Vec<LayerConfig>,
-    input_shape: Shape,
+    topology: Topology,
+    /// The shape of one sample of each input.
+    samples: Vec<Shape>,
     seed: u64,
-    compiled: Option<(Optimizer, Loss, Vec<Metric>)>,
+    compiled: Option<(Optimizer, Losses, Vec<Metric>)>,
+    history: Vec<Logs>,
     variables: Vec<Stored>,
 }
 
@@ -41,99 +46,169 @@ struct Stored {
     trainable: bool,
 }
 
-impl Sequential {
+impl Model {
     /// The model as a file: architecture, weights, optimizer with its state and counters.
     ///
     /// **Errors** when the model is not built or has a custom layer, which only its own program can make again.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let input_shape =
-            *self.input_shape().ok_or_else(|| misuse!("save: the model is not built; call model.build"))?;
+        if !self.is_built() {
+            return Err(misuse!("save: the model is not built; call model.build"));
+        }
         let config = |l: &alloc::boxed::Box<dyn crate::nn::Layer>| {
             l.config().ok_or_else(|| unsupported!("{}: custom layers cannot be saved", l.name()))
         };
-        let description = Description {
+        let mut description = Description {
+            name: self.name().into(),
             layers: self.layers().iter().map(config).collect::<Result<_>>()?,
-            input_shape,
+            topology: self.topology().clone(),
+            samples: self.input_shapes(),
             seed: self.seed_value(),
             compiled: self.compile_config(),
-            variables: self
-                .variables()
-                .iter()
-                .map(|(_, v)| Stored {
-                    name: v.name.clone(),
-                    shape: v.shape,
-                    dtype: v.dtype,
-                    trainable: v.trainable,
-                })
-                .collect(),
+            history: self.history().epochs.clone(),
+            variables: Vec::new(),
         };
-        let description = postcard::to_allocvec(&description).map_err(|e| device_error!("save: {e}"))?;
-        let mut bytes = alloc::vec![0u8; HEADER];
-        bytes.extend_from_slice(&description);
-        for (id, _) in self.variables().iter() {
-            bytes.resize(bytes.len().next_multiple_of(ALIGN), 0);
-            match self.variables().get(id)?.data() {
-                Data::F32(v) => v.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes())),
-                Data::I32(v) => v.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes())),
-                Data::U8(v) => bytes.extend_from_slice(v),
-                Data::Bool(v) => bytes.extend(v.iter().map(|&b| b as u8)),
+        file(&mut description, self, self.variables().len())
+    }
+
+    /// The weights alone as a file; custom layers are no obstacle.
+    ///
+    /// **Errors** when the model is not built.
+    pub fn weights_to_bytes(&self) -> Result<Vec<u8>> {
+        if !self.is_built() {
+            return Err(misuse!("save: the model is not built; call model.build"));
+        }
+        let mut description = Description {
+            name: self.name().into(),
+            layers: Vec::new(),
+            topology: Topology::default(),
+            samples: Vec::new(),
+            seed: 0,
+            compiled: None,
+            history: Vec::new(),
+            variables: Vec::new(),
+        };
+        file(&mut description, self, self.weights().count())
+    }
+
+    /// Takes the weights of a file of weights or of a whole model, by name.
+    ///
+    /// **Errors** when the bytes are no such file, or a weight of the model is not in it or has another shape;
+    /// the weights are then as they were.
+    pub fn weights_from_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        let (description, at) = parse(bytes)?;
+        let stored = stored(bytes, &description, at)?;
+        let mut values = Vec::new();
+        for (_, v) in self.weights() {
+            match stored.iter().find(|(name, _)| *name == v.name) {
+                Some((_, value)) => values.push(value.clone()),
+                None => return Err(format_error!("weights file: holds no weight {}", v.name)),
             }
         }
-        bytes[..8].copy_from_slice(MAGIC);
-        bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
-        let len = bytes.len() as u64;
-        bytes[16..24].copy_from_slice(&len.to_le_bytes());
-        bytes[24..32].copy_from_slice(&(description.len() as u64).to_le_bytes());
-        let crc = crate::checksum::crc32(&bytes[16..]);
-        bytes[12..16].copy_from_slice(&crc.to_le_bytes());
-        Ok(bytes)
+        self.set_weights(&values)
     }
 
     /// Reads a model file.
     ///
     /// **Errors** when the bytes are no model file, are damaged or truncated, or hold something that does not
     /// fit together. Never more memory is taken than a small multiple of the file's size.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Sequential> {
-        let (description, mut at) = parse(bytes)?;
-        let mut stored = Vec::new();
-        for v in &description.variables {
-            at = at.next_multiple_of(ALIGN);
-            let size = v.shape.numel().saturating_mul(v.dtype.size());
-            let end = at.checked_add(size).filter(|e| *e <= bytes.len());
-            let end = end.ok_or_else(|| format_error!("model file: the values of {} are missing", v.name))?;
-            stored.push((v.name.clone(), read_tensor(&bytes[at..end], v.shape, v.dtype)?));
-            at = end;
-        }
-        let mut model = Sequential::new().seed(description.seed);
-        for layer in description.layers {
-            model.push(layer.into_layer());
-        }
+    pub fn from_bytes(bytes: &[u8]) -> Result<Model> {
+        let (description, at) = parse(bytes)?;
+        let stored = stored(bytes, &description, at)?;
+        let layers = description.layers.into_iter().map(LayerConfig::into_layer).collect();
+        let mut model = Model::wired(&description.name, layers, description.topology)
+            .ok_or_else(|| format_error!("model file: the layers are not wired in order"))?
+            .seed(description.seed);
         let mut values = Values(stored.into_iter());
-        model.build_from(description.input_shape, &mut values)?;
-        if let Some((optimizer, loss, metrics)) = description.compiled {
-            model.compile(optimizer, loss, &metrics)?;
+        model.build_from(&description.samples, &mut values)?;
+        if let Some((optimizer, losses, metrics)) = description.compiled {
+            model.compile(optimizer, losses, &metrics)?;
         }
+        model.set_history(description.history);
         model.restore_state(values.0)?;
         Ok(model)
     }
 
     /// Replaces the file at `path` by this model; a crash at any instant leaves the old or the new file whole.
     ///
-    /// **Errors** as [`to_bytes`](Sequential::to_bytes), and when the folder cannot be written.
+    /// **Errors** as [`to_bytes`](Model::to_bytes), and when the folder cannot be written.
     #[cfg(feature = "std")]
     pub fn save(&self, path: impl AsRef<std::path::Path>) -> Result<()> {
         super::atomic::write(path.as_ref(), &self.to_bytes()?)
     }
 
-    /// Reads the model at `path`.
+    /// Replaces the file at `path` by the model's weights.
     ///
-    /// **Errors** as [`from_bytes`](Sequential::from_bytes), with the path.
+    /// **Errors** as [`weights_to_bytes`](Model::weights_to_bytes), and when the folder cannot be written.
     #[cfg(feature = "std")]
-    pub fn load(path: impl AsRef<std::path::Path>) -> Result<Sequential> {
+    pub fn save_weights(&self, path: impl AsRef<std::path::Path>) -> Result<()> {
+        super::atomic::write(path.as_ref(), &self.weights_to_bytes()?)
+    }
+
+    /// Takes the weights of the file at `path`.
+    ///
+    /// **Errors** as [`weights_from_bytes`](Model::weights_from_bytes), with the path.
+    #[cfg(feature = "std")]
+    pub fn load_weights(&mut self, path: impl AsRef<std::path::Path>) -> Result<()> {
         let path = path.as_ref();
         let named = |e: crate::Error| e.within(&alloc::format!("{}", path.display()));
-        Sequential::from_bytes(&super::atomic::read(path)?).map_err(named)
+        self.weights_from_bytes(&super::atomic::read(path)?).map_err(named)
     }
+
+    /// Reads the model at `path`.
+    ///
+    /// **Errors** as [`from_bytes`](Model::from_bytes), with the path.
+    #[cfg(feature = "std")]
+    pub fn load(path: impl AsRef<std::path::Path>) -> Result<Model> {
+        let path = path.as_ref();
+        let named = |e: crate::Error| e.within(&alloc::format!("{}", path.display()));
+        Model::from_bytes(&super::atomic::read(path)?).map_err(named)
+    }
+}
+
+/// A file of the first `count` variables of a model behind a description.
+fn file(description: &mut Description, model: &Model, count: usize) -> Result<Vec<u8>> {
+    let kept = || model.variables().iter().take(count);
+    let described = |(_, v): (_, &crate::variables::Variable)| Stored {
+        name: v.name.clone(),
+        shape: v.shape,
+        dtype: v.dtype,
+        trainable: v.trainable,
+    };
+    description.variables = kept().map(described).collect();
+    let description = postcard::to_allocvec(&description).map_err(|e| device_error!("save: {e}"))?;
+    let mut bytes = alloc::vec![0u8; HEADER];
+    bytes.extend_from_slice(&description);
+    for (id, _) in kept() {
+        bytes.resize(bytes.len().next_multiple_of(ALIGN), 0);
+        match model.variables().get(id)?.data() {
+            Data::F32(v) => v.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes())),
+            Data::I32(v) => v.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes())),
+            Data::U8(v) => bytes.extend_from_slice(v),
+            Data::Bool(v) => bytes.extend(v.iter().map(|&b| b as u8)),
+        }
+    }
+    bytes[..8].copy_from_slice(MAGIC);
+    bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    let len = bytes.len() as u64;
+    bytes[16..24].copy_from_slice(&len.to_le_bytes());
+    bytes[24..32].copy_from_slice(&(description.len() as u64).to_le_bytes());
+    let crc = crate::checksum::crc32(&bytes[16..]);
+    bytes[12..16].copy_from_slice(&crc.to_le_bytes());
+    Ok(bytes)
+}
+
+/// The values of the variables, which start behind the description.
+fn stored(bytes: &[u8], description: &Description, mut at: usize) -> Result<Vec<(String, Tensor)>> {
+    let mut stored = Vec::new();
+    for v in &description.variables {
+        at = at.next_multiple_of(ALIGN);
+        let size = v.shape.numel().saturating_mul(v.dtype.size());
+        let end = at.checked_add(size).filter(|e| *e <= bytes.len());
+        let end = end.ok_or_else(|| format_error!("model file: the values of {} are missing", v.name))?;
+        stored.push((v.name.clone(), read_tensor(&bytes[at..end], v.shape, v.dtype)?));
+        at = end;
+    }
+    Ok(stored)
 }
 
 /// Checks the header; gives the description and where the values start.

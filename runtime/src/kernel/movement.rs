@@ -89,9 +89,44 @@ pub fn transpose<T: Copy>(x: &[T], shape: &Shape, order: &[u8], y: &mut [T]) {
     }
 }
 
+/// `y` is `x` with the axes of the bits of `axes` in reverse order.
+pub fn reverse<T: Copy>(x: &[T], shape: &Shape, axes: u8, y: &mut [T]) {
+    let rank = shape.rank();
+    // The axes after the last reversed one move as one.
+    let tail = (u8::BITS - axes.leading_zeros()) as usize;
+    let row: usize = (tail..rank).map(|a| shape.dim(a as isize)).product();
+    if x.is_empty() {
+        return;
+    }
+    for (i, y) in y.chunks_exact_mut(row).enumerate() {
+        let (mut rest, mut from, mut step) = (i, 0, row);
+        for a in (0..tail.min(rank)).rev() {
+            let d = shape.dim(a as isize);
+            let at = rest % d;
+            rest /= d;
+            from += step * if axes >> a & 1 == 1 { d - 1 - at } else { at };
+            step *= d;
+        }
+        y.copy_from_slice(&x[from..from + row]);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reversed_axes() {
+        let shape = Shape::new(&[2, 3]).unwrap();
+        let x = [0, 1, 2, 3, 4, 5];
+        for (axes, want) in
+            [(0, x), (1, [3, 4, 5, 0, 1, 2]), (2, [2, 1, 0, 5, 4, 3]), (3, [5, 4, 3, 2, 1, 0])]
+        {
+            let mut y = [9; 6];
+            reverse(&x, &shape, axes, &mut y);
+            assert_eq!(y, want);
+        }
+    }
 
     #[test]
     fn boxes_and_transposes() {

@@ -1,11 +1,11 @@
-//! Training, evaluation and prediction over whole data sets.
+//! Training over whole data sets.
 
 use super::callback::{Callback, Flow};
-use super::compiled::{Key, Mode};
-use super::{History, Logs, Sequential};
-use crate::op::Kind;
+use super::compiled::Mode;
+use super::samples::{Batch, Batches, Samples, check_labels, sample_weights};
+use super::{Arrays, History, Logs, Model};
 use crate::rng::Rng;
-use crate::{Data, Element, Result, Session, Shape, Tensor, misuse};
+use crate::{Result, Tensor, misuse};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -27,10 +27,17 @@ pub struct Fit {
     pub batch_size: usize,
     /// Whether samples come in another order each epoch.
     pub shuffle: bool,
-    /// Data to evaluate after each epoch.
-    pub validation: Option<(Tensor, Tensor)>,
+    /// Data to evaluate after each epoch: inputs and targets.
+    pub validation: Option<(Arrays, Arrays)>,
     /// Share of the data, from its end and before shuffling, that is kept for validation, in [0, 1).
     pub validation_split: f32,
+    /// What the loss of each sample is multiplied by, `[samples]` float32.
+    pub sample_weight: Option<Tensor>,
+    /// What the loss of samples of a class is multiplied by; 1 for the classes that are not listed.
+    pub class_weight: Vec<(usize, f32)>,
+    /// Goes on where the run stopped that the model, read from its file, was saved in: at the same epoch and
+    /// batch, with the same order of samples. The data and the other options must be the same.
+    pub resume: bool,
     /// Called while training.
     pub callbacks: Vec<Box<dyn Callback>>,
     /// What is printed.
@@ -46,6 +53,9 @@ impl Default for Fit {
             shuffle: true,
             validation: None,
             validation_split: 0.0,
+            sample_weight: None,
+            class_weight: Vec::new(),
+            resume: false,
             callbacks: Vec::new(),
             verbose: Verbose::Silent,
         }
@@ -61,7 +71,7 @@ pub enum Progress {
         epoch: usize,
         /// Steps done in this epoch.
         step: usize,
-        /// Steps of an epoch.
+        /// Steps of an epoch; 0 while a stream's are not known.
         steps: usize,
         /// The loss of the batch before its update.
         loss: f32,
@@ -80,18 +90,19 @@ pub enum Progress {
     Done,
 }
 
-/// Inputs and targets with one order of visiting them.
-struct Samples {
-    x: Tensor,
-    y: Tensor,
-    order: Vec<u32>,
-    at: usize,
+/// Where a run's batches come from.
+enum Source {
+    Memory(Samples),
+    Stream(Box<dyn Batches>),
 }
 
 /// A training run that advances one batch at a time, so that a page can breathe between batches.
 pub struct FitRun {
-    train: Samples,
+    train: Source,
     validation: Option<Samples>,
+    /// Steps of an epoch; 0 while unknown.
+    steps: usize,
+    samples: usize,
     batch_size: usize,
     epochs: usize,
     shuffle: bool,
@@ -100,6 +111,8 @@ pub struct FitRun {
     phase: Phase,
     logs: Logs,
     seed: u64,
+    /// The last error was a loss that is not finite.
+    diverged: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -115,18 +128,23 @@ impl FitRun {
     ///
     /// **Errors** when the loss is not finite, naming the first layer that is not; the weights are then those
     /// from before the step.
-    pub fn step(&mut self, model: &mut Sequential) -> Result<Progress> {
+    pub fn step(&mut self, model: &mut Model) -> Result<Progress> {
         match self.phase {
             Phase::Train => self.train_step(model),
             Phase::Validate => self.validation_step(model),
-            Phase::EpochEnd => Ok(self.end_epoch()),
+            Phase::EpochEnd => self.end_epoch(model),
             Phase::Done => Ok(Progress::Done),
         }
     }
 
-    /// Train steps of one epoch.
+    /// Train steps of one epoch; 0 while a stream's are not known.
     pub fn steps(&self) -> usize {
-        self.train.order.len().div_ceil(self.batch_size)
+        self.steps
+    }
+
+    /// The number of samples to train on; 0 for a stream.
+    pub fn samples(&self) -> usize {
+        self.samples
     }
 
     /// The logs of the last finished epoch.
@@ -137,40 +155,84 @@ impl FitRun {
     /// Means over the current epoch so far.
     ///
     /// **Errors** when the model was compiled anew meanwhile.
-    pub fn running_logs(&self, model: &Sequential) -> Result<Logs> {
+    pub fn running_logs(&self, model: &Model) -> Result<Logs> {
         if self.phase == Phase::Train { model.read_totals("") } else { Ok(self.logs.clone()) }
     }
 
-    fn train_step(&mut self, model: &mut Sequential) -> Result<Progress> {
+    fn train_step(&mut self, model: &mut Model) -> Result<Progress> {
         if self.step == 0 {
-            model.clear_totals()?;
-            if self.shuffle {
-                let seed = self.seed ^ (self.epoch as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-                Rng::new(seed).shuffle(&mut self.train.order);
-            }
-            self.train.at = 0;
+            self.begin_epoch()?;
         }
-        let (epoch, steps) = (self.epoch, self.steps());
-        let loss = self.train.advance(self.batch_size, Mode::Train, model, |what| {
-            misuse!("fit: the loss is not finite in epoch {}, batch {}: {what}", epoch + 1, self.step + 1)
-        })?;
+        let (epoch, step) = (self.epoch, self.step + 1);
+        let diverged = &mut self.diverged;
+        let mut explain = |what| {
+            *diverged = true;
+            misuse!("fit: the loss is not finite in epoch {}, batch {step}: {what}", epoch + 1)
+        };
+        let loss = match &mut self.train {
+            Source::Memory(samples) => {
+                if step == 1 {
+                    model.clear_totals()?;
+                }
+                let loss = model.advance(samples, self.batch_size, Mode::Train, &mut explain)?;
+                Some(loss)
+            }
+            Source::Stream(stream) => match stream.next_batch()? {
+                Some(batch) => {
+                    let n = model.check_batch("fit", &batch)?;
+                    if step == 1 {
+                        model.clear_totals()?;
+                    }
+                    Some(model.advance(&mut Samples::new(batch, 0..n), n, Mode::Train, &mut explain)?)
+                }
+                None => None,
+            },
+        };
+        let Some(loss) = loss else {
+            if self.step == 0 {
+                return Err(misuse!("fit: the data set gave no batch in epoch {}", epoch + 1));
+            }
+            self.steps = self.step;
+            self.end_training(model)?;
+            return self.step(model);
+        };
         self.step += 1;
-        if self.step == steps {
-            self.logs = model.read_totals("")?;
-            self.phase = Phase::EpochEnd;
-            if let Some(v) = &mut self.validation {
-                v.at = 0;
-                model.clear_totals()?;
-                self.phase = Phase::Validate;
-            }
+        model.set_progress(self.epoch, self.step)?;
+        if self.step == self.steps && matches!(self.train, Source::Memory(_)) {
+            self.end_training(model)?;
         }
-        Ok(Progress::Batch { epoch, step: self.step, steps, loss })
+        Ok(Progress::Batch { epoch, step, steps: self.steps, loss })
     }
 
-    fn validation_step(&mut self, model: &mut Sequential) -> Result<Progress> {
+    fn begin_epoch(&mut self) -> Result<()> {
+        match &mut self.train {
+            Source::Memory(samples) => {
+                if self.shuffle {
+                    shuffle(&mut samples.order, self.seed, self.epoch);
+                }
+                samples.at = 0;
+                Ok(())
+            }
+            Source::Stream(stream) => stream.restart(self.epoch),
+        }
+    }
+
+    fn end_training(&mut self, model: &mut Model) -> Result<()> {
+        self.logs = model.read_totals("")?;
+        self.phase = Phase::EpochEnd;
+        if let Some(v) = &mut self.validation {
+            v.at = 0;
+            model.clear_totals()?;
+            self.phase = Phase::Validate;
+        }
+        Ok(())
+    }
+
+    fn validation_step(&mut self, model: &mut Model) -> Result<Progress> {
         let epoch = self.epoch;
         if let Some(v) = &mut self.validation {
-            v.advance(self.batch_size, Mode::Evaluate, model, |what| misuse!("fit: validation: {what}"))?;
+            let mut explain = |what| misuse!("fit: validation: {what}");
+            model.advance(v, self.batch_size, Mode::Evaluate, &mut explain)?;
             if v.at == v.order.len() {
                 for (name, value) in model.read_totals("val_")?.iter() {
                     self.logs.push(name, value);
@@ -181,86 +243,57 @@ impl FitRun {
         Ok(Progress::Validation { epoch })
     }
 
-    fn end_epoch(&mut self) -> Progress {
+    fn end_epoch(&mut self, model: &mut Model) -> Result<Progress> {
         let epoch = self.epoch;
         self.epoch += 1;
         self.step = 0;
         self.phase = if self.epoch < self.epochs { Phase::Train } else { Phase::Done };
-        Progress::Epoch { epoch }
+        model.set_progress(self.epoch, 0)?;
+        model.history.epochs.push(self.logs.clone());
+        Ok(Progress::Epoch { epoch })
     }
 }
 
-impl Samples {
-    fn new(x: &Tensor, y: &Tensor, range: core::ops::Range<usize>) -> Samples {
-        Samples { x: x.clone(), y: y.clone(), order: range.map(|i| i as u32).collect(), at: 0 }
-    }
-
-    /// Gathers the next batch into the session's inputs and runs it; gives the loss.
-    fn advance(
-        &mut self,
-        batch_size: usize,
-        mode: Mode,
-        model: &mut Sequential,
-        explain: impl Fn(alloc::string::String) -> crate::Error,
-    ) -> Result<f32> {
-        let end = (self.at + batch_size).min(self.order.len());
-        let rows = &self.order[self.at..end];
-        let key = Key { mode, x: batch_kind(&self.x, rows.len()), y: batch_kind(&self.y, rows.len()) };
-        let n = model.session(key)?;
-        let Some(compiled) = &mut model.compiled else { return Err(misuse!("fit: not compiled")) };
-        let ready = &mut compiled.sessions[n];
-        gather(&mut ready.session, 0, &self.x, rows)?;
-        gather(&mut ready.session, 1, &self.y, rows)?;
-        let split = ready.split;
-        ready.session.run_steps(0..split, &mut model.variables)?;
-        let loss = ready.session.output::<f32>(0, &model.variables)?[0];
-        if !loss.is_finite() && mode == Mode::Train {
-            let index: Vec<usize> = rows.iter().map(|&i| i as usize).collect();
-            let batch = self.x.gather_rows(&index)?;
-            return Err(explain(model.first_not_finite(&batch)?));
-        }
-        let all = ready.session.plan().steps().len();
-        ready.session.run_steps(split..all, &mut model.variables)?;
-        self.at = end;
-        Ok(loss)
-    }
+/// The order of an epoch from that of the epoch before.
+fn shuffle(order: &mut [u32], seed: u64, epoch: usize) {
+    Rng::new(seed ^ (epoch as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)).shuffle(order);
 }
 
-/// The kind of a batch of `n` rows.
-fn batch_kind(t: &Tensor, n: usize) -> Kind {
-    (t.shape().with_dim(0, n), t.dtype())
-}
-
-/// Copies rows of a tensor straight into an input of a session.
-fn gather(session: &mut Session, input: usize, t: &Tensor, rows: &[u32]) -> Result<()> {
-    fn copy<T: Element>(to: &mut [T], from: &[T], rows: &[u32]) {
-        let width = to.len().checked_div(rows.len()).unwrap_or(0);
-        for (to, &row) in to.chunks_exact_mut(width.max(1)).zip(rows) {
-            to.copy_from_slice(&from[row as usize * width..(row as usize + 1) * width]);
-        }
-    }
-    match t.data() {
-        Data::F32(v) => copy(session.input_mut(input)?, v, rows),
-        Data::I32(v) => copy(session.input_mut(input)?, v, rows),
-        Data::U8(v) => copy(session.input_mut(input)?, v, rows),
-        Data::Bool(v) => copy::<u8>(session.input_mut(input)?, crate::arena::bytes_of_bools(v), rows),
-    }
-    Ok(())
-}
-
-/// The shape of one sample of a data set.
-fn sample_shape(t: &Tensor) -> Result<Shape> {
-    Shape::new(t.shape().list().get(1..).unwrap_or(&[]))
-}
-
-impl Sequential {
-    /// Trains on `x` `[samples, ..]` and `y`; builds the model if it is not yet.
+impl Model {
+    /// Trains on `x` `[samples, ..]` and `y`, or lists of them; builds the model if it is not yet.
     ///
     /// **Errors** when shapes, labels or options do not fit, naming the layer; when the loss becomes NaN or
     /// infinite, naming the first layer whose output does.
-    pub fn fit(&mut self, x: &Tensor, y: &Tensor, fit: &mut Fit) -> Result<History> {
-        let mut run = self.begin_fit(x, y, fit)?;
-        let mut history = History::default();
+    pub fn fit(&mut self, x: impl Into<Arrays>, y: impl Into<Arrays>, fit: &mut Fit) -> Result<History> {
+        let run = self.begin_fit(x, y, fit)?;
+        self.run_fit(run, fit)
+    }
+
+    /// Trains on batches from a stream; of the options, those about samples in memory do not apply.
+    ///
+    /// **Errors** as [`fit`](Model::fit), and when the stream fails.
+    pub fn fit_batches(&mut self, batches: impl Batches + 'static, fit: &mut Fit) -> Result<History> {
+        let validation = self.validation_samples(fit)?;
+        let run = FitRun {
+            train: Source::Stream(Box::new(batches)),
+            validation,
+            steps: 0,
+            samples: 0,
+            batch_size: fit.batch_size.max(1),
+            epochs: fit.epochs,
+            shuffle: false,
+            epoch: 0,
+            step: 0,
+            phase: if fit.epochs == 0 { Phase::Done } else { Phase::Train },
+            logs: Logs::new(),
+            seed: self.seed,
+            diverged: false,
+        };
+        self.history = History::default();
+        self.run_fit(run, fit)
+    }
+
+    fn run_fit(&mut self, mut run: FitRun, fit: &mut Fit) -> Result<History> {
         #[cfg(feature = "std")]
         let mut bar = (fit.verbose == Verbose::Bar).then(|| super::progress::Bar::new(fit.epochs));
         let callbacks = &mut fit.callbacks;
@@ -280,7 +313,17 @@ impl Sequential {
                     bar.begin(begun, run.steps());
                 }
             }
-            match run.step(self)? {
+            let progress = match run.step(self) {
+                Err(error) if run.diverged => {
+                    // Whoever asked to stop there gets the history so far; else it is an error.
+                    if !callbacks.iter_mut().any(|c| c.on_divergence(&error) == Flow::Stop) {
+                        return Err(error);
+                    }
+                    break;
+                }
+                progress => progress?,
+            };
+            match progress {
                 Progress::Batch { step, steps, .. } => {
                     let watched =
                         !callbacks.is_empty() || cfg!(feature = "std") && fit.verbose == Verbose::Bar;
@@ -293,7 +336,7 @@ impl Sequential {
                         bar.batch(step, steps, &logs);
                     }
                     for c in callbacks.iter_mut() {
-                        stop |= c.on_batch_end(step, steps, &logs)? == Flow::Stop;
+                        stop |= c.on_batch_end(step, steps, &logs, self)? == Flow::Stop;
                     }
                 }
                 Progress::Validation { .. } => {}
@@ -302,7 +345,6 @@ impl Sequential {
                     if let Some(bar) = &mut bar {
                         bar.epoch(run.steps(), run.logs());
                     }
-                    history.epochs.push(run.logs().clone());
                     for c in callbacks.iter_mut() {
                         stop |= c.on_epoch_end(epoch, run.logs(), self)? == Flow::Stop;
                     }
@@ -313,179 +355,107 @@ impl Sequential {
         for c in callbacks.iter_mut() {
             c.on_train_end(self)?;
         }
-        Ok(history)
+        Ok(self.history.clone())
     }
 
     /// Checks everything and starts a run that [`FitRun::step`] advances; callbacks and printing are the
     /// caller's.
     ///
-    /// **Errors** as [`fit`](Sequential::fit).
-    pub fn begin_fit(&mut self, x: &Tensor, y: &Tensor, fit: &Fit) -> Result<FitRun> {
+    /// **Errors** as [`fit`](Model::fit).
+    pub fn begin_fit(&mut self, x: impl Into<Arrays>, y: impl Into<Arrays>, fit: &Fit) -> Result<FitRun> {
+        self.begin(x.into(), y.into(), fit)
+    }
+
+    fn begin(&mut self, x: Arrays, y: Arrays, fit: &Fit) -> Result<FitRun> {
         if fit.batch_size == 0 {
             return Err(misuse!("fit: expected a batch size of at least 1, got 0"));
         }
         if !(0.0..1.0).contains(&fit.validation_split) {
             return Err(misuse!("fit: expected a validation split in [0, 1), got {}", fit.validation_split));
         }
-        self.check_data("fit", x, y)?;
-        let samples = x.shape().dim(0);
+        let samples = x.samples("fit")?;
+        let weight = sample_weights("fit", fit.sample_weight.as_ref(), &fit.class_weight, &y, samples)?;
+        let batch = Batch { x, y, sample_weight: weight };
+        self.check_batch("fit", &batch)?;
         let kept = (samples as f32 * (1.0 - fit.validation_split)) as usize;
         if kept == 0 {
             return Err(misuse!("fit: the validation split leaves none of {samples} samples to train on"));
         }
-        let validation = match &fit.validation {
-            Some((vx, vy)) => {
-                self.check_data("fit: validation", vx, vy)?;
-                Some(Samples::new(vx, vy, 0..vx.shape().dim(0)))
-            }
-            None if kept < samples => Some(Samples::new(x, y, kept..samples)),
-            None => None,
+        let validation = match self.validation_samples(fit)? {
+            None if kept < samples => Some(Samples::new(batch.clone(), kept..samples)),
+            given => given,
         };
-        let phase = if fit.epochs == 0 { Phase::Done } else { Phase::Train };
-        Ok(FitRun {
-            train: Samples::new(x, y, 0..kept),
+        let mut train = Samples::new(batch, 0..kept);
+        let steps = kept.div_ceil(fit.batch_size);
+        let (mut epoch, mut step) = (0, 0);
+        if fit.resume {
+            (epoch, step) = self.progress()?;
+            if step > steps {
+                return Err(misuse!("fit: cannot resume at batch {step} of {steps}; give the same data"));
+            }
+            let shuffled = epoch + usize::from(step > 0);
+            (0..shuffled).filter(|_| fit.shuffle).for_each(|e| shuffle(&mut train.order, self.seed, e));
+            train.at = (step * fit.batch_size).min(kept);
+        } else {
+            self.history = History::default();
+            self.set_progress(0, 0)?;
+        }
+        let mut run = FitRun {
+            train: Source::Memory(train),
             validation,
+            steps,
+            samples: kept,
             batch_size: fit.batch_size,
             epochs: fit.epochs,
             shuffle: fit.shuffle,
-            epoch: 0,
-            step: 0,
-            phase,
+            epoch,
+            step,
+            phase: if epoch >= fit.epochs { Phase::Done } else { Phase::Train },
             logs: Logs::new(),
             seed: self.seed,
-        })
-    }
-
-    /// One train step on one batch; gives loss and metrics of that batch, before the update.
-    ///
-    /// **Errors** as [`fit`](Sequential::fit).
-    pub fn train_on_batch(&mut self, x: &Tensor, y: &Tensor) -> Result<Logs> {
-        self.on_batch("train_on_batch", x, y, Mode::Train)
-    }
-
-    /// Loss and metrics of one batch.
-    ///
-    /// **Errors** as [`fit`](Sequential::fit).
-    pub fn test_on_batch(&mut self, x: &Tensor, y: &Tensor) -> Result<Logs> {
-        self.on_batch("test_on_batch", x, y, Mode::Evaluate)
-    }
-
-    fn on_batch(&mut self, what: &str, x: &Tensor, y: &Tensor, mode: Mode) -> Result<Logs> {
-        self.check_data(what, x, y)?;
-        self.clear_totals()?;
-        let n = x.shape().dim(0);
-        Samples::new(x, y, 0..n)
-            .advance(n, mode, self, |why| misuse!("{what}: the loss is not finite: {why}"))?;
-        self.read_totals("")
-    }
-
-    /// Loss and metrics over a data set.
-    ///
-    /// **Errors** as [`fit`](Sequential::fit).
-    pub fn evaluate(&mut self, x: &Tensor, y: &Tensor, batch_size: usize) -> Result<Logs> {
-        if batch_size == 0 {
-            return Err(misuse!("evaluate: expected a batch size of at least 1, got 0"));
+            diverged: false,
+        };
+        if step == steps && run.phase == Phase::Train {
+            run.end_training(self)?;
         }
-        self.check_data("evaluate", x, y)?;
-        self.clear_totals()?;
-        let mut samples = Samples::new(x, y, 0..x.shape().dim(0));
-        while samples.at < samples.order.len() {
-            samples.advance(batch_size, Mode::Evaluate, self, |why| misuse!("evaluate: {why}"))?;
-        }
-        self.read_totals("")
+        Ok(run)
     }
 
-    /// The outputs for a data set, `[samples, ..]`.
-    ///
-    /// **Errors** when the model is not built or the samples have another shape.
-    pub fn predict(&mut self, x: &Tensor, batch_size: usize) -> Result<Tensor> {
-        if batch_size == 0 || x.shape().rank() == 0 || x.shape().dim(0) == 0 {
-            return Err(misuse!(
-                "predict: expected at least one sample and a batch size of at least 1, got {}",
-                x.shape()
-            ));
-        }
-        self.check_sample(&sample_shape(x)?, x.shape().dim(0))?;
-        let samples = x.shape().dim(0);
-        let Some(output) = self.output_shape().copied() else { return Err(self.not_compiled()) };
-        let mut values = Vec::with_capacity(samples * output.numel());
-        let mut session: Option<(usize, Session)> = None;
-        for start in (0..samples).step_by(batch_size) {
-            let rows: Vec<u32> = (start..(start + batch_size).min(samples)).map(|i| i as u32).collect();
-            let fits = session.as_ref().is_some_and(|(n, _)| *n == rows.len());
-            if !fits {
-                session = Some((rows.len(), self.predict_session(rows.len(), x.dtype())?));
-            }
-            if let Some((_, session)) = &mut session {
-                gather(session, 0, x, &rows)?;
-                session.run(&mut self.variables)?;
-                values.extend_from_slice(session.output::<f32>(0, &self.variables)?);
-            }
-        }
-        Tensor::new(&super::model::with_batch(&output, samples)?.list(), values)
+    fn validation_samples(&mut self, fit: &Fit) -> Result<Option<Samples>> {
+        let Some((x, y)) = &fit.validation else { return Ok(None) };
+        let batch = Batch { x: x.clone(), y: y.clone(), sample_weight: None };
+        let n = self.check_batch("fit: validation", &batch)?;
+        Ok(Some(Samples::new(batch, 0..n)))
     }
 
-    /// Checks inputs and targets before anything runs.
-    fn check_data(&mut self, what: &str, x: &Tensor, y: &Tensor) -> Result<()> {
-        if x.shape().rank() == 0 || x.shape().dim(0) == 0 {
-            return Err(misuse!("{what}: expected at least one sample, got inputs of shape {}", x.shape()));
-        }
-        let samples = x.shape().dim(0);
-        if y.shape().rank() == 0 || y.shape().dim(0) != samples {
+    /// Checks inputs and targets before anything runs; gives the number of samples.
+    pub(super) fn check_batch(&mut self, what: &str, batch: &Batch) -> Result<usize> {
+        let samples = batch.x.samples(what)?;
+        let bad = |y: &&Tensor| y.shape().rank() == 0 || y.shape().dim(0) != samples;
+        if let Some(y) = batch.y.0.iter().find(bad) {
             return Err(misuse!(
                 "{what}: {samples} inputs but targets of shape {}; give one for each",
                 y.shape()
             ));
         }
-        let sample = sample_shape(x)?;
-        if self.input_shape.is_none() {
-            self.build(&sample.list())?;
+        let shapes = batch.x.sample_shapes()?;
+        if !self.is_built() {
+            let lists: Vec<Vec<usize>> = shapes.iter().map(|s| s.to_vec()).collect();
+            self.build_many(&lists.iter().map(|l| l.as_slice()).collect::<Vec<_>>())?;
         }
-        self.check_sample(&sample, samples)?;
+        self.check_samples(&shapes, samples)?;
         let compiled = self.compiled.as_ref().ok_or_else(|| self.not_compiled())?;
-        let (Some(output), Some(last)) = (self.shapes.last(), self.layers.last()) else { return Ok(()) };
-        if compiled.loss.is_sparse() {
-            check_labels(what, last.name(), y, output.dim(-1))?;
+        let outputs = self.topology.outputs.len();
+        if batch.y.0.len() != outputs {
+            return Err(misuse!("{what}: expected {outputs} targets, got {}", batch.y.0.len()));
         }
-        Ok(())
-    }
-
-    fn clear_totals(&mut self) -> Result<()> {
-        let id = self.compiled.as_ref().ok_or_else(|| self.not_compiled())?.totals;
-        self.variables.slice_mut::<f32>(id)?.fill(0.0);
-        Ok(())
-    }
-
-    fn read_totals(&self, prefix: &str) -> Result<Logs> {
-        let c = self.compiled.as_ref().ok_or_else(|| self.not_compiled())?;
-        let totals = self.variables.slice::<f32>(c.totals)?;
-        let mut logs = Logs::new();
-        let mean = |sum: f32| sum / totals[0];
-        logs.push(&alloc::format!("{prefix}loss"), mean(totals[1]));
-        for (metric, &sum) in c.metrics.iter().zip(&totals[2..]) {
-            logs.push(&alloc::format!("{prefix}{}", metric.name()), mean(sum));
+        for (n, y) in batch.y.0.iter().enumerate() {
+            let classes = self.topology.outputs.get(n).and_then(|v| self.value_shape(v));
+            let loss = compiled.losses.of(n).filter(|l| l.is_sparse());
+            if let (Some(loss), Some(classes)) = (loss, classes) {
+                check_labels(what, self.output_layer(n), y, classes.dim(-1), loss.ignored_class())?;
+            }
         }
-        Ok(logs)
-    }
-}
-
-/// Class indices must be whole numbers below the number of classes.
-fn check_labels(what: &str, layer: &str, y: &Tensor, classes: usize) -> Result<()> {
-    let bad = match y.data() {
-        Data::U8(v) => v.iter().position(|&l| l as usize >= classes).map(|i| (i, v[i] as f32)),
-        Data::I32(v) => v.iter().position(|&l| l < 0 || l as usize >= classes).map(|i| (i, v[i] as f32)),
-        Data::Bool(v) => v.iter().position(|&l| l as usize >= classes).map(|i| (i, 1.0)),
-        Data::F32(v) => {
-            let whole = |l: f32| l >= 0.0 && l < classes as f32 && crate::math::floor(l) == l;
-            v.iter().position(|&l| !whole(l)).map(|i| (i, v[i]))
-        }
-    };
-    match bad {
-        Some((i, label)) => Err(misuse!(
-            "{what}: label {label} at position {i} is no class of {layer}, which has {classes} (0 to {}); fix the \
-             label or give the layer more units",
-            classes.saturating_sub(1)
-        )),
-        None => Ok(()),
+        Ok(samples)
     }
 }

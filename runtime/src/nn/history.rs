@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 /// Named numbers in a fixed order: `loss`, metrics, then the same with `val_`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Logs(Vec<(String, f32)>);
 
 impl Logs {

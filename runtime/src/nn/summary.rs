@@ -1,18 +1,17 @@
 //! `summary`, the table that Keras prints.
 
-use super::Sequential;
+use super::Model;
 use alloc::string::String;
 use core::fmt::Write;
 
-impl Sequential {
+impl Model {
     /// The layers as a table: name and class, output shape, parameters, and totals.
     pub fn summary(&self) -> String {
+        let shapes = self.output_shapes();
         let mut rows = alloc::vec::Vec::new();
         for (i, layer) in self.layers.iter().enumerate() {
-            let prefix = alloc::format!("{}/", layer.name());
-            let own = self.weights().filter(|(_, v)| v.name.starts_with(&prefix));
-            let params: usize = own.map(|(_, v)| v.shape.numel()).sum();
-            let shape = match self.shapes.get(i) {
+            let params: usize = self.layer_weights(i).map(|(_, v)| v.shape.numel()).sum();
+            let shape = match shapes.get(i) {
                 Some(s) => {
                     let dims: alloc::vec::Vec<String> =
                         s.dims().iter().map(|d| alloc::format!("{d}")).collect();
@@ -55,8 +54,7 @@ impl Sequential {
         }
         text += &rule("└", "┴", "┘", "─");
         let total = self.count_params();
-        let trainable: usize =
-            self.weights().filter(|(_, v)| v.trainable).map(|(_, v)| v.shape.numel()).sum();
+        let trainable: usize = self.trainable_weights().map(|(_, v)| v.shape.numel()).sum();
         for (what, n) in [("Total", total), ("Trainable", trainable), ("Non-trainable", total - trainable)] {
             let _ = writeln!(text, " {what} params: {} ({})", thousands(n), bytes(n * 4));
         }

@@ -128,6 +128,7 @@ pub(super) fn vjp<'b>(
                     let first = a.less_equal(b);
                     (Var::select(first, g, zero), Var::select(first, zero, g))
                 }
+                Binary::FloorMod => (g, -(g * (a / b).floor())),
             };
             vec![Some(da), Some(db)]
         }
@@ -171,6 +172,8 @@ fn unary_vjp<'b>(
         Unary::Sin => g * x.cos(),
         Unary::Cos => -(g * x.sin()),
         Unary::Erf => g * ((-x.square()).exp() * core::f32::consts::FRAC_2_SQRT_PI),
+        Unary::Atan => g / (x.square() + 1.0),
+        Unary::Half => g,
         Unary::Sign | Unary::Floor | Unary::Ceil | Unary::Round => return None,
     })
 }

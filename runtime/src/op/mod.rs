@@ -3,14 +3,18 @@
 //!
 //! [`Op`] is closed and matched exhaustively, so the compiler lists what a new op still lacks.
 
+#[cfg(all(gradling_compact, target_arch = "wasm32", target_feature = "simd128"))]
+mod compact;
 pub mod conv;
 pub mod elementwise;
+pub mod index;
 pub mod matmul;
 pub mod movement;
 pub mod pool;
 pub mod reduce;
 pub mod region;
 pub mod scalar;
+pub mod scan;
 pub mod source;
 pub mod used;
 #[cfg(feature = "alloc")]
@@ -18,14 +22,16 @@ pub mod var;
 pub mod window;
 
 pub use conv::Conv2d;
+pub use index::{Gather, Scatter};
 pub use pool::{Pool, PoolKind};
 pub use reduce::{ArgReduce, Reduce, ReduceKind};
 pub use region::Region;
 pub use scalar::{Binary, Compare, Unary};
+pub use scan::{Argsort, Recurrence};
 pub use source::Random;
 pub use used::Kernels;
 #[cfg(feature = "alloc")]
-pub use var::{Builder, Node, ValueId, Var};
+pub use var::{Backward, Builder, CustomGradient, Node, ValueId, Var};
 pub use window::{Padding, Window};
 
 use crate::kernel::{Cpu, View, ViewMut};
@@ -103,6 +109,16 @@ pub enum Op {
     Reduce(Reduce),
     /// Index of the extreme along one axis, int32.
     ArgReduce(ArgReduce),
+    /// Slices along an axis, picked by index.
+    Gather(Gather),
+    /// Updates added at indices; the gradient of `Gather`.
+    Scatter(Scatter),
+    /// Axes in reverse order, bit a for axis a (`tf.reverse`).
+    Reverse(u8),
+    /// A linear recurrence along an axis: cumulative sums and products.
+    Recurrence(Recurrence),
+    /// The order of the elements along the last axis.
+    Argsort(Argsort),
 }
 
 impl Op {
@@ -136,6 +152,11 @@ impl Op {
             Op::Pool(p) => p.name(),
             Op::Reduce(r) => r.kind.name(),
             Op::ArgReduce(a) => a.name(),
+            Op::Gather(_) => "gather",
+            Op::Scatter(_) => "scatter",
+            Op::Reverse(_) => "reverse",
+            Op::Recurrence(_) => "recurrence",
+            Op::Argsort(_) => "argsort",
         }
     }
 
@@ -153,6 +174,8 @@ impl Op {
             Op::Random(_) | Op::Region(_) | Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast(_) => false,
             Op::Slice(..) | Op::Pad(..) | Op::Concat(_) | Op::Matmul(..) | Op::Conv2d(_) => false,
             Op::Pool(_) | Op::Reduce(_) | Op::ArgReduce(_) => false,
+            Op::Gather(_) | Op::Scatter(_) | Op::Reverse(_) => false,
+            Op::Recurrence(_) | Op::Argsort(_) => false,
         }
     }
 
@@ -178,12 +201,18 @@ impl Op {
                 Ok(r.dtypes.iter().map(|&d| (r.shape, d)).collect())
             }
             Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast(_) => one(movement::infer(self, inputs)),
-            Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => one(movement::infer(self, inputs)),
+            Op::Slice(..) | Op::Pad(..) | Op::Concat(_) | Op::Reverse(_) => {
+                one(movement::infer(self, inputs))
+            }
             Op::Matmul(ta, tb) => one(matmul::infer(*ta, *tb, inputs)),
             Op::Conv2d(c) => one(c.infer(inputs)),
             Op::Pool(p) => one(p.infer(inputs)),
             Op::Reduce(r) => one(r.infer(inputs)),
             Op::ArgReduce(a) => one(a.infer(inputs)),
+            Op::Gather(g) => one(g.infer(inputs)),
+            Op::Scatter(s) => one(s.infer(inputs)),
+            Op::Recurrence(r) => one(r.infer(inputs)),
+            Op::Argsort(a) => one(a.infer(inputs)),
         }
     }
 
@@ -196,7 +225,8 @@ impl Op {
             Op::Random(_) | Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::And | Op::Or => 0,
             Op::Not | Op::Select | Op::Cast(_) | Op::StopGradient | Op::Region(_) | Op::Reshape(_) => 0,
             Op::Transpose(_) | Op::Broadcast(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => 0,
-            Op::Pool(_) | Op::Reduce(_) | Op::ArgReduce(_) => 0,
+            Op::Pool(_) | Op::Reduce(_) | Op::ArgReduce(_) | Op::Gather(_) | Op::Scatter(_) => 0,
+            Op::Reverse(_) | Op::Recurrence(_) | Op::Argsort(_) => 0,
         }
     }
 
@@ -238,7 +268,12 @@ impl Op {
                 elementwise::run::<K>(self, cpu, reads, writes)
             }
             Op::Region(r) => r.run::<K>(cpu, reads, writes),
-            Op::Reshape(_) | Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_)
+            Op::Reshape(_)
+            | Op::Transpose(_)
+            | Op::Slice(..)
+            | Op::Pad(..)
+            | Op::Concat(_)
+            | Op::Reverse(_)
                 if K & used::MOVE != 0 =>
             {
                 movement::run(self, reads, writes)
@@ -250,9 +285,15 @@ impl Op {
             Op::Pool(p) => p.run::<K>(cpu, reads, writes),
             Op::Reduce(r) if K & used::REDUCE != 0 => r.run(cpu, reads, writes),
             Op::ArgReduce(a) if K & used::ARG_REDUCE != 0 => a.run(reads, writes),
+            Op::Gather(g) if K & used::GATHER != 0 => g.run(reads, writes),
+            Op::Scatter(s) if K & used::SCATTER != 0 => s.run(reads, writes),
+            Op::Recurrence(r) if K & used::RECURRENCE != 0 => r.run(reads, writes),
+            Op::Argsort(a) if K & used::SORT != 0 => a.run(reads, writes),
             Op::Scalar(..) | Op::Iota(_) | Op::Random(_) | Op::Reshape(_) => self.not_linked(),
             Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => self.not_linked(),
             Op::Matmul(..) | Op::Reduce(_) | Op::ArgReduce(_) => self.not_linked(),
+            Op::Gather(_) | Op::Scatter(_) | Op::Reverse(_) => self.not_linked(),
+            Op::Recurrence(_) | Op::Argsort(_) => self.not_linked(),
         }
     }
 
@@ -282,12 +323,16 @@ impl Op {
                 alloc::vec![None; inputs.len()]
             }
             Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast(_) => movement::vjp(self, inputs, g),
-            Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => movement::vjp(self, inputs, g),
+            Op::Slice(..) | Op::Pad(..) | Op::Concat(_) | Op::Reverse(_) => movement::vjp(self, inputs, g),
             Op::Matmul(ta, tb) => matmul::vjp(*ta, *tb, inputs, g),
             Op::Conv2d(c) => c.vjp(inputs, g),
             Op::Pool(p) => p.vjp(inputs, g),
             Op::Reduce(r) => r.vjp(inputs, y, g),
             Op::ArgReduce(_) => alloc::vec![None],
+            Op::Gather(gather) => gather.vjp(inputs, g),
+            Op::Scatter(s) => s.vjp(inputs, g),
+            Op::Recurrence(r) => r.vjp(inputs, y, g),
+            Op::Argsort(_) => alloc::vec![None],
         }
     }
 

@@ -45,6 +45,10 @@ pub(super) fn infer(op: &Op, inputs: &[Kind]) -> Result<Kind> {
             }
             *to
         }
+        Op::Reverse(axes) if (*axes as u32) < 1 << x.rank() => x,
+        Op::Reverse(axes) => {
+            return Err(misuse!("reverse: the axes with bits {axes:#b} are beyond shape {x}"));
+        }
         _ => return Err(misuse!("{name}: not a movement")),
     };
     Ok((shape, dtype))
@@ -107,6 +111,7 @@ fn run_as<T: Element>(op: &Op, reads: &[View], y: &mut ViewMut) -> Result<()> {
                 begin[*axis as usize] += x.shape().dim(*axis as isize) as u32;
             }
         }
+        Op::Reverse(axes) => movement::reverse(reads[0].slice::<T>()?, &to, *axes, out),
         _ => out.copy_from_slice(reads[0].slice::<T>()?),
     }
     Ok(())
@@ -142,6 +147,7 @@ pub(super) fn vjp<'b>(
         }
         Op::Slice(begin, _) => g.apply(Op::Pad(begin.clone(), from)),
         Op::Pad(begin, _) => g.apply(Op::Slice(begin.clone(), from)),
+        Op::Reverse(axes) => g.apply(Op::Reverse(*axes)),
         Op::Concat(axis) => {
             let mut begin: Fixed<u32, { crate::MAX_RANK }> = from.dims().iter().map(|_| 0).collect();
             let mut parts = Vec::new();

@@ -1,6 +1,6 @@
 //! Reductions over adjacent axes.
 
-use super::{Kind, expect_f32, expect_operands};
+use super::{Kind, expect_operands};
 use crate::kernel::{self, Cpu, View, ViewMut};
 use crate::{DType, Result, Shape, misuse};
 use serde::{Deserialize, Serialize};
@@ -60,13 +60,13 @@ impl Reduce {
     pub(super) fn infer(&self, inputs: &[Kind]) -> Result<Kind> {
         let name = self.kind.name();
         expect_operands(name, inputs, 1)?;
-        expect_f32(name, inputs)?;
+        let (x, dtype) = inputs[0];
+        expect_number(name, dtype)?;
         let (axis, count) = (self.axis as usize, self.count as usize);
-        let x = inputs[0].0;
         if axis + count > x.rank() {
             return Err(misuse!("{name}: axes {axis} to {} are beyond shape {x}", axis + count));
         }
-        Ok((without(&x, axis, count)?, DType::F32))
+        Ok((without(&x, axis, count)?, dtype))
     }
 
     // Its large frame must not become that of every op.
@@ -76,6 +76,20 @@ impl Reduce {
             return Err(misuse!("{}: expected one operand", self.kind.name()));
         };
         let [outer, mid, inner] = split(x.shape(), self.axis as usize, self.count as usize);
+        if x.dtype() == DType::I32 {
+            let x = x.slice::<i32>()?;
+            for (i, y) in y.slice::<i32>()?.iter_mut().enumerate() {
+                let start = i / inner * mid * inner + i % inner;
+                let all = (0..mid).map(|j| x[start + j * inner]);
+                *y = match self.kind {
+                    ReduceKind::Sum => all.fold(0, i32::wrapping_add),
+                    ReduceKind::Prod => all.fold(1, i32::wrapping_mul),
+                    ReduceKind::Max => all.fold(i32::MIN, i32::max),
+                    ReduceKind::Min => all.fold(i32::MAX, i32::min),
+                };
+            }
+            return Ok(());
+        }
         let kind = match self.kind {
             ReduceKind::Sum => kernel::Reduce::Sum,
             ReduceKind::Prod => kernel::Reduce::Prod,
@@ -95,6 +109,9 @@ impl Reduce {
     ) -> alloc::vec::Vec<Option<super::Var<'b>>> {
         use super::{Op, Var};
         let x = x[0];
+        if x.dtype() != DType::F32 {
+            return alloc::vec![None];
+        }
         let full = x.shape();
         let mut kept = full;
         for a in self.axis..self.axis + self.count {
@@ -111,16 +128,12 @@ impl Reduce {
                 let count = hit.sum(&axes, false);
                 spread(g / count) * hit
             }
-            // With one zero only that element has a gradient, with two none has.
+            // The product of all others, without a division, so that zeros are no exception in any derivative.
             ReduceKind::Prod => {
-                let zero = x.equal(x.scalar_like(0.0));
-                let safe = Var::select(zero, x.scalar_like(1.0), x);
-                let product = spread(safe.reduce(ReduceKind::Prod, &axes, false));
-                let zeros = spread(zero.cast(DType::F32).sum(&axes, false));
-                let none =
-                    Var::select(zeros.equal(zeros.scalar_like(0.0)), product / safe, x.scalar_like(0.0));
-                let one = zeros.equal(zeros.scalar_like(1.0)).logical_and(zero);
-                spread(g) * Var::select(one, product, none)
+                let [outer, mid, inner] = split(&full, self.axis as usize, self.count as usize);
+                let rows = x.reshape(&[outer, mid, inner]);
+                let others = rows.cumprod(1, true, false) * rows.cumprod(1, true, true);
+                spread(g) * others.reshaped(full)
             }
         };
         alloc::vec![Some(dx)]
@@ -145,8 +158,8 @@ impl ArgReduce {
 
     pub(super) fn infer(&self, inputs: &[Kind]) -> Result<Kind> {
         expect_operands(self.name(), inputs, 1)?;
-        expect_f32(self.name(), inputs)?;
-        let x = inputs[0].0;
+        let (x, dtype) = inputs[0];
+        expect_number(self.name(), dtype)?;
         if self.axis as usize >= x.rank() || x.dim(self.axis as isize) == 0 {
             return Err(misuse!("{}: axis {} of shape {x} has no elements", self.name(), self.axis));
         }
@@ -158,19 +171,41 @@ impl ArgReduce {
             return Err(misuse!("{}: expected one operand", self.name()));
         };
         let [_, mid, inner] = split(x.shape(), self.axis as usize, 1);
-        let x = x.slice::<f32>()?;
-        for (i, y) in y.slice::<i32>()?.iter_mut().enumerate() {
+        let y = y.slice::<i32>()?;
+        match x.dtype() {
+            DType::F32 => self.each(x.slice::<f32>()?, mid, inner, y),
+            DType::I32 | DType::U8 | DType::Bool => self.each(x.slice::<i32>()?, mid, inner, y),
+        }
+        Ok(())
+    }
+
+    fn each<T: Copy + PartialOrd>(&self, x: &[T], mid: usize, inner: usize, y: &mut [i32]) {
+        for (i, y) in y.iter_mut().enumerate() {
             let start = i / inner * mid * inner + i % inner;
-            let mut best = if self.smallest { f32::INFINITY } else { f32::NEG_INFINITY };
+            let mut best: Option<T> = None;
             *y = 0;
-            let mut found = false;
             for j in 0..mid {
                 let v = x[start + j * inner];
-                if (self.smallest && v < best) || (!self.smallest && v > best) || (!found && v == best) {
-                    (best, *y, found) = (v, j as i32, true);
+                let wins =
+                    best.map_or(
+                        v.partial_cmp(&v).is_some(),
+                        |best| {
+                            if self.smallest { v < best } else { v > best }
+                        },
+                    );
+                if wins {
+                    (best, *y) = (Some(v), j as i32);
                 }
             }
         }
-        Ok(())
+    }
+}
+
+fn expect_number(name: &str, dtype: DType) -> Result<()> {
+    match dtype {
+        DType::F32 | DType::I32 => Ok(()),
+        DType::U8 | DType::Bool => {
+            Err(misuse!("{name}: expected float32 or int32, got {dtype}; cast it first"))
+        }
     }
 }

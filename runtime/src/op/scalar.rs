@@ -83,6 +83,10 @@ rows! {
     Cos "cos" "cos(a)" (x) math::cos(x);
     /// error function
     Erf "erf" "erf(a)" (x) math::erf(x);
+    /// inverse tangent
+    Atan "atan" "atan(a)" (x) math::atan(x);
+    /// the nearest binary16 number, ties to even (`tf.cast` to float16)
+    Half "round_to_half" "unpack2x16float(pack2x16float(vec2(a))).x" (x) math::round_half(x);
 }
 
 rows! {
@@ -102,6 +106,8 @@ rows! {
     Maximum "maximum" "max(a, b)" (x, y) if x >= y || x.is_nan() { x } else { y };
     /// the smaller, NaN passes
     Minimum "minimum" "min(a, b)" (x, y) if x <= y || x.is_nan() { x } else { y };
+    /// the remainder with the sign of y (`tf.math.floormod`)
+    FloorMod "floormod" "a - floor(a / b) * b" (x, y) math::floormod(x, y);
 }
 
 rows! {
@@ -129,6 +135,8 @@ impl Unary {
             Unary::Log1p => (-0.8, 4.0),
             Unary::Abs | Unary::Relu | Unary::Sign => (0.1, 3.0),
             Unary::Floor | Unary::Ceil | Unary::Round => (0.1, 0.4),
+            // Differences over steps far larger than the rounding.
+            Unary::Half => (0.5, 0.9),
             Unary::Neg
             | Unary::Exp
             | Unary::Expm1
@@ -138,7 +146,8 @@ impl Unary {
             | Unary::Softplus
             | Unary::Sin
             | Unary::Cos
-            | Unary::Erf => (-2.0, 2.0),
+            | Unary::Erf
+            | Unary::Atan => (-2.0, 2.0),
         }
     }
 
@@ -154,7 +163,7 @@ impl Unary {
                 }
             };
         }
-        each!(Neg Abs Sign Exp Expm1 Log Log1p Sqrt Rsqrt Square Reciprocal Sigmoid Tanh Relu Softplus Floor Ceil Round Sin Cos Erf);
+        each!(Neg Abs Sign Exp Expm1 Log Log1p Sqrt Rsqrt Square Reciprocal Sigmoid Tanh Relu Softplus Floor Ceil Round Sin Cos Erf Atan Half);
     }
 }
 
@@ -173,7 +182,7 @@ impl Binary {
                 }
             };
         }
-        each!(Add Sub Mul Div Pow Maximum Minimum);
+        each!(Add Sub Mul Div Pow Maximum Minimum FloorMod);
     }
 
     /// The value on integers: wrapping, division floors (`tf.math.floordiv`), by zero gives zero.
@@ -192,6 +201,11 @@ impl Binary {
             Binary::Pow => x.wrapping_pow(y as u32),
             Binary::Maximum => x.max(y),
             Binary::Minimum => x.min(y),
+            Binary::FloorMod if y == 0 => 0,
+            Binary::FloorMod => {
+                let r = x.wrapping_rem(y);
+                if r != 0 && (r < 0) != (y < 0) { r + y } else { r }
+            }
         }
     }
 
@@ -201,7 +215,7 @@ impl Binary {
         macro_rules! each {
             ($($Name:ident)*) => { match self { $(Binary::$Name => r.map2(to, a, b, |x, y| Binary::$Name.value_i32(x as i32, y as i32) as u32),)* } };
         }
-        each!(Add Sub Mul Div Pow Maximum Minimum);
+        each!(Add Sub Mul Div Pow Maximum Minimum FloorMod);
     }
 }
 

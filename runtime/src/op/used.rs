@@ -10,8 +10,12 @@ use super::{Conv2d, Op, Pool, PoolKind};
 /// A set of kernels.
 pub type Kernels = u64;
 
-/// Every kernel.
-pub const EVERY: Kernels = u64::MAX;
+/// Every kernel of this build. Pages without the feature `full` leave out what they have no use for.
+pub const EVERY: Kernels = if cfg!(any(feature = "full", not(feature = "alloc"))) {
+    Kernels::MAX
+} else {
+    !(SORT | Unary::Atan.kernel() | Unary::Half.kernel() | Binary::FloorMod.kernel())
+};
 
 pub(super) const SOURCE: Kernels = 1;
 pub(super) const RANDOM: Kernels = 1 << 1;
@@ -34,7 +38,11 @@ pub(super) const SELECT: Kernels = 1 << 15;
 
 const FIRST_UNARY: u32 = 16;
 const FIRST_BINARY: u32 = FIRST_UNARY + Unary::ALL.len() as u32;
-const _: () = assert!(FIRST_BINARY + Binary::ALL.len() as u32 <= Kernels::BITS);
+const AFTER_ROWS: u32 = FIRST_BINARY + Binary::ALL.len() as u32;
+pub(super) const GATHER: Kernels = 1 << AFTER_ROWS;
+pub(super) const SCATTER: Kernels = 1 << (AFTER_ROWS + 1);
+pub(super) const RECURRENCE: Kernels = 1 << (AFTER_ROWS + 2);
+pub(super) const SORT: Kernels = 1 << (AFTER_ROWS + 3);
 
 impl Unary {
     pub(super) const fn kernel(self) -> Kernels {
@@ -86,6 +94,11 @@ impl Op {
             Op::Pool(Pool::AverageGrad(..)) => AVERAGE_POOL_GRAD,
             Op::Reduce(_) => REDUCE,
             Op::ArgReduce(_) => ARG_REDUCE,
+            Op::Gather(_) => GATHER,
+            Op::Scatter(_) => SCATTER,
+            Op::Reverse(_) => MOVE,
+            Op::Recurrence(_) => RECURRENCE,
+            Op::Argsort(_) => SORT,
         }
     }
 }
@@ -94,7 +107,7 @@ impl Op {
 mod tests {
     use super::*;
     use crate::kernel::{Cpu, Level, View, ViewMut};
-    use crate::op::{ArgReduce, Compare, Kind, Reduce, ReduceKind};
+    use crate::op::{ArgReduce, Argsort, Compare, Kind, Recurrence, Reduce, ReduceKind};
     use crate::{DType, Shape, Window};
     use alloc::vec;
     use alloc::vec::Vec;
@@ -156,5 +169,8 @@ mod tests {
         check::<{ Binary::Minimum.kernel() | INTEGER }>(Op::Binary(Binary::Minimum), &[&[70], &[70]]);
         check::<{ COMPARE | INTEGER }>(Op::Compare(Compare::LessEqual), &[&[70], &[70]]);
         check::<SOURCE>(Op::Iota(shape(&[4])), &[]);
+        check::<MOVE>(Op::Reverse(2), &[&[5, 3]]);
+        check::<RECURRENCE>(Op::Recurrence(Recurrence { axis: 0, reverse: true }), &[&[5, 3], &[5, 3]]);
+        check::<SORT>(Op::Argsort(Argsort { descending: true }), &[&[5, 3]]);
     }
 }

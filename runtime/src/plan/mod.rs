@@ -131,7 +131,10 @@ impl Step {
             }
             Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select | Op::Random(_) => written,
             Op::Input(_) | Op::Variable(_) | Op::Constant(_) | Op::Scalar(..) | Op::Iota(_) => 0,
+            Op::Scatter(_) => self.reads.last().map_or(0, |r| r.shape.numel() as u64),
             Op::And | Op::Or | Op::Not | Op::Cast(_) | Op::StopGradient | Op::Reshape(_) => 0,
+            Op::Recurrence(_) => 2 * written,
+            Op::Gather(_) | Op::Reverse(_) | Op::Argsort(_) => 0,
             Op::Transpose(_) | Op::Broadcast(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => 0,
         }
     }

@@ -139,7 +139,7 @@ impl Train {
         }
 
         let (x, y) = (scaled(&mnist.train_x, input)?, mnist.train_y);
-        let test = (scaled(&mnist.test_x, input)?, mnist.test_y);
+        let test = (scaled(&mnist.test_x, input)?.into(), mnist.test_y.into());
         let closed = Rc::new(Cell::new(false));
         let mut fit = Fit {
             epochs: self.epochs as usize,
@@ -206,7 +206,7 @@ impl Callback for Report {
         Ok(Flow::Continue)
     }
 
-    fn on_batch_end(&mut self, step: usize, steps: usize, logs: &Logs) -> Result<Flow> {
+    fn on_batch_end(&mut self, step: usize, steps: usize, logs: &Logs, _: &mut Sequential) -> Result<Flow> {
         if !self.json {
             let bar = self.bar.get_or_insert_with(|| bar(self.epoch, self.epochs, steps));
             bar.set_position(step as u64);

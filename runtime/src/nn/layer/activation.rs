@@ -30,6 +30,10 @@ impl Layer for ActivationLayer {
         Ok(self.activation.apply(call, x))
     }
 
+    fn passes_mask(&self) -> bool {
+        true
+    }
+
     fn config(&self) -> Option<LayerConfig> {
         Some(LayerConfig::ActivationLayer(self.clone()))
     }

@@ -1,9 +1,9 @@
+use super::param::{Affine, affine_setters, setters};
 use super::{Base, Call, Layer, LayerConfig, Weights, named};
-use crate::nn::{Activation, Initializer};
-use crate::{Padding, Result, Shape, Var, VariableId, Window, misuse};
+use crate::{Padding, Result, Shape, Var, Window, misuse};
 use serde::{Deserialize, Serialize};
 
-/// 2-D convolution (`keras.layers.Conv2D`), channels last.
+/// 2-D convolution (`keras.layers.Conv2D`), channels last: `activation(x * kernel + bias)`.
 ///
 /// **Shape**: `[batch, h, w, c]` to `[batch, oh, ow, filters]`; kernel `[kh, kw, c / groups, filters]`, bias
 /// `[filters]`.
@@ -12,79 +12,37 @@ pub struct Conv2D {
     pub(super) base: Base,
     filters: usize,
     window: Window,
-    activation: Activation,
-    use_bias: bool,
-    kernel_initializer: Initializer,
-    bias_initializer: Initializer,
-    #[serde(skip)]
-    kernel: Option<VariableId>,
-    #[serde(skip)]
-    bias: Option<VariableId>,
+    affine: Affine,
 }
 
 impl Conv2D {
     /// `filters` filters of `kernel` cells (height, width): stride 1, valid padding, linear, with a bias.
     pub fn new(filters: usize, kernel: [u32; 2]) -> Conv2D {
-        Conv2D {
-            base: Base::default(),
-            filters,
-            window: Window::new(kernel),
-            activation: Activation::Linear,
-            use_bias: true,
-            kernel_initializer: Initializer::GlorotUniform,
-            bias_initializer: Initializer::Zeros,
-            kernel: None,
-            bias: None,
-        }
+        Conv2D { base: Base::default(), filters, window: Window::new(kernel), affine: Affine::new() }
     }
+}
 
+affine_setters!(Conv2D, kernel);
+setters! { Conv2D:
     /// Cells between neighbouring windows.
-    pub fn strides(mut self, strides: [u32; 2]) -> Conv2D {
-        self.window = self.window.strides(strides);
-        self
-    }
-
+    strides([u32; 2]) => window.strides;
     /// What lies beyond the border.
-    pub fn padding(mut self, padding: Padding) -> Conv2D {
-        self.window = self.window.padding(padding);
-        self
-    }
-
+    padding(Padding) => window.padding;
     /// Cells between neighbouring taps.
-    pub fn dilation_rate(mut self, dilation: [u32; 2]) -> Conv2D {
-        self.window = self.window.dilation(dilation);
-        self
-    }
-
+    dilation_rate([u32; 2]) => window.dilation;
     /// Channel groups.
-    pub fn groups(mut self, groups: u32) -> Conv2D {
-        self.window = self.window.groups(groups);
-        self
-    }
+    groups(u32) => window.groups;
+}
 
-    /// The function applied to the sum.
-    pub fn activation(mut self, activation: Activation) -> Conv2D {
-        self.activation = activation;
-        self
+/// Checks that the groups divide channels and filters.
+pub(super) fn check_groups(layer: &str, groups: u32, channels: usize, filters: usize) -> Result<()> {
+    let groups = groups as usize;
+    if groups == 0 || filters == 0 || !channels.is_multiple_of(groups) || !filters.is_multiple_of(groups) {
+        return Err(misuse!(
+            "{layer}: {groups} groups must divide {channels} input channels and {filters} filters"
+        ));
     }
-
-    /// Whether there is a bias.
-    pub fn use_bias(mut self, use_bias: bool) -> Conv2D {
-        self.use_bias = use_bias;
-        self
-    }
-
-    /// How the kernel starts.
-    pub fn kernel_initializer(mut self, init: Initializer) -> Conv2D {
-        self.kernel_initializer = init;
-        self
-    }
-
-    /// How the bias starts.
-    pub fn bias_initializer(mut self, init: Initializer) -> Conv2D {
-        self.bias_initializer = init;
-        self
-    }
+    Ok(())
 }
 
 impl Layer for Conv2D {
@@ -99,40 +57,29 @@ impl Layer for Conv2D {
                 super::batched(input)
             ));
         }
-        let (c, groups) = (input.dim(2), self.window.groups as usize);
-        if groups == 0
-            || self.filters == 0
-            || !c.is_multiple_of(groups)
-            || !self.filters.is_multiple_of(groups)
-        {
-            return Err(misuse!(
-                "{}: {groups} groups must divide {c} input channels and {} filters",
-                self.base,
-                self.filters
-            ));
-        }
+        let c = input.dim(2);
+        check_groups(&self.base, self.window.groups, c, self.filters)?;
         let extent = |axis: usize| self.window.extent(axis, input.dim(axis as isize));
         let (oh, _) = extent(0).map_err(|e| e.within(&self.base))?;
         let (ow, _) = extent(1).map_err(|e| e.within(&self.base))?;
         let [kh, kw] = self.window.kernel.map(|k| k as usize);
-        self.kernel = Some(weights.add(
-            "kernel",
-            &[kh, kw, c / groups, self.filters],
-            self.kernel_initializer,
-            true,
-        )?);
-        if self.use_bias {
-            self.bias = Some(weights.add("bias", &[self.filters], self.bias_initializer, true)?);
-        }
+        let kernel = [kh, kw, c / self.window.groups as usize, self.filters];
+        self.affine.build(weights, ("kernel", &kernel), self.filters)?;
         Shape::new(&[oh, ow, self.filters])
     }
 
     fn call<'b>(&self, call: &mut Call<'b>, x: Var<'b>) -> Result<Var<'b>> {
-        let mut y = x.conv2d(call.weight(&self.base, self.kernel)?, &self.window);
-        if self.use_bias {
-            y = y + call.weight(&self.base, self.bias)?;
-        }
-        Ok(self.activation.apply(call, y))
+        let y = x.conv2d(self.affine.kernel.get(call, &self.base)?, &self.window);
+        self.affine.finish(call, &self.base, y)
+    }
+
+    fn multiply_adds(&self, input: &Shape, output: &Shape) -> u64 {
+        output.numel() as u64 * super::taps(&self.window) * (input.dim(-1) as u64)
+            / u64::from(self.window.groups.max(1))
+    }
+
+    fn window(&self) -> Option<Window> {
+        Some(self.window)
     }
 
     fn config(&self) -> Option<LayerConfig> {

@@ -1,6 +1,6 @@
+use super::param::{Affine, affine_setters, setters};
 use super::{Base, Call, Layer, LayerConfig, Weights, named};
-use crate::nn::{Activation, Initializer};
-use crate::{Result, Shape, Var, VariableId, misuse};
+use crate::{Result, Shape, Var, misuse};
 use serde::{Deserialize, Serialize};
 
 /// A fully connected layer: `activation(x · kernel + bias)` (`keras.layers.Dense`).
@@ -15,58 +15,19 @@ use serde::{Deserialize, Serialize};
 pub struct Dense {
     pub(super) base: Base,
     units: usize,
-    activation: Activation,
-    use_bias: bool,
-    kernel_initializer: Initializer,
-    bias_initializer: Initializer,
+    affine: Affine,
     #[serde(skip)]
     input: usize,
-    #[serde(skip)]
-    kernel: Option<VariableId>,
-    #[serde(skip)]
-    bias: Option<VariableId>,
 }
 
 impl Dense {
     /// A layer of `units` outputs, linear, with a bias.
     pub fn new(units: usize) -> Dense {
-        Dense {
-            base: Base::default(),
-            units,
-            activation: Activation::Linear,
-            use_bias: true,
-            kernel_initializer: Initializer::GlorotUniform,
-            bias_initializer: Initializer::Zeros,
-            input: 0,
-            kernel: None,
-            bias: None,
-        }
-    }
-
-    /// The function applied to the sum.
-    pub fn activation(mut self, activation: Activation) -> Dense {
-        self.activation = activation;
-        self
-    }
-
-    /// Whether there is a bias.
-    pub fn use_bias(mut self, use_bias: bool) -> Dense {
-        self.use_bias = use_bias;
-        self
-    }
-
-    /// How the kernel starts.
-    pub fn kernel_initializer(mut self, init: Initializer) -> Dense {
-        self.kernel_initializer = init;
-        self
-    }
-
-    /// How the bias starts.
-    pub fn bias_initializer(mut self, init: Initializer) -> Dense {
-        self.bias_initializer = init;
-        self
+        Dense { base: Base::default(), units, affine: Affine::new(), input: 0 }
     }
 }
+
+affine_setters!(Dense, kernel);
 
 impl Layer for Dense {
     named!("Dense");
@@ -82,16 +43,12 @@ impl Layer for Dense {
             return Err(misuse!("{}: expected at least 1 unit, got 0", self.base));
         }
         self.input = input.dim(-1);
-        self.kernel =
-            Some(weights.add("kernel", &[self.input, self.units], self.kernel_initializer, true)?);
-        if self.use_bias {
-            self.bias = Some(weights.add("bias", &[self.units], self.bias_initializer, true)?);
-        }
+        self.affine.build(weights, ("kernel", &[self.input, self.units]), self.units)?;
         Ok(input.with_dim(-1, self.units))
     }
 
     fn call<'b>(&self, call: &mut Call<'b>, x: Var<'b>) -> Result<Var<'b>> {
-        let kernel = call.weight(&self.base, self.kernel)?;
+        let kernel = self.affine.kernel.get(call, &self.base)?;
         if x.rank() < 2 || x.dim(-1) != self.input {
             return Err(misuse!(
                 "{}: expected input of shape [batch, {}], got {}",
@@ -102,12 +59,17 @@ impl Layer for Dense {
         }
         // Leading axes are rows of one product.
         let rows = x.shape().numel() / self.input.max(1);
-        let mut y = x.reshape(&[rows, self.input]).matmul(kernel);
-        if self.use_bias {
-            y = y + call.weight(&self.base, self.bias)?;
-        }
+        let y = x.reshape(&[rows, self.input]).matmul(kernel);
         let y = y.reshaped(x.shape().with_dim(-1, self.units));
-        Ok(self.activation.apply(call, y))
+        self.affine.finish(call, &self.base, y)
+    }
+
+    fn passes_mask(&self) -> bool {
+        true
+    }
+
+    fn multiply_adds(&self, input: &Shape, _: &Shape) -> u64 {
+        input.numel() as u64 * self.units as u64
     }
 
     fn config(&self) -> Option<LayerConfig> {

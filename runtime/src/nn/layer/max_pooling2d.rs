@@ -51,6 +51,14 @@ impl Layer for MaxPooling2D {
         Ok(x.max_pool2d(&self.window))
     }
 
+    fn multiply_adds(&self, _: &Shape, output: &Shape) -> u64 {
+        output.numel() as u64 * super::taps(&self.window)
+    }
+
+    fn window(&self) -> Option<Window> {
+        Some(self.window)
+    }
+
     fn config(&self) -> Option<LayerConfig> {
         Some(LayerConfig::MaxPooling2D(self.clone()))
     }

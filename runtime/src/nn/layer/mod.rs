@@ -1,18 +1,190 @@
 //! Layers. Each is a config struct with a builder, remembers its weights once built, and emits ops when called.
 
 mod activation;
+#[cfg(feature = "full")]
+mod activity_regularization;
+#[cfg(feature = "full")]
+pub mod attention;
+#[cfg(feature = "full")]
+mod average_pooling2d;
+#[cfg(feature = "full")]
+mod batch_normalization;
+#[cfg(feature = "full")]
+mod bidirectional;
+#[cfg(feature = "full")]
+mod border;
+#[cfg(feature = "full")]
+mod concatenate;
+#[cfg(feature = "full")]
+mod conv1d;
 mod conv2d;
+#[cfg(feature = "full")]
+mod conv3d;
+#[cfg(feature = "full")]
+mod conv_transpose;
+#[cfg(feature = "full")]
+mod crop;
 mod dense;
+#[cfg(feature = "full")]
+mod depthwise_conv;
+#[cfg(feature = "full")]
+mod dot;
 mod dropout;
+#[cfg(feature = "full")]
+mod embedding;
 mod flatten;
+#[cfg(feature = "full")]
+mod global_pooling;
+#[cfg(feature = "full")]
+mod group_normalization;
+#[cfg(feature = "full")]
+mod lambda;
+#[cfg(feature = "full")]
+mod layer_normalization;
+#[cfg(feature = "full")]
+mod masking;
 mod max_pooling2d;
+#[cfg(feature = "full")]
+mod merge;
+#[cfg(feature = "full")]
+mod nested;
+#[cfg(feature = "full")]
+mod noise;
+#[cfg(feature = "full")]
+mod normalization;
+mod param;
+#[cfg(feature = "full")]
+mod pooling1d;
+#[cfg(feature = "full")]
+mod prelu;
+#[cfg(feature = "full")]
+mod random_affine;
+#[cfg(feature = "full")]
+mod random_color;
+#[cfg(feature = "full")]
+mod random_flip;
+#[cfg(feature = "full")]
+mod relu;
+#[cfg(feature = "full")]
+mod resample;
+#[cfg(feature = "full")]
+mod rescaling;
+#[cfg(feature = "full")]
+mod reshape;
+#[cfg(feature = "full")]
+mod resizing;
+#[cfg(feature = "full")]
+mod rms_normalization;
+#[cfg(feature = "full")]
+pub mod rnn;
+#[cfg(feature = "full")]
+mod separable_conv;
+#[cfg(feature = "full")]
+mod softmax;
+#[cfg(feature = "full")]
+mod spatial_dropout;
+#[cfg(feature = "full")]
+mod time_distributed;
+#[cfg(feature = "full")]
+mod unit_normalization;
+#[cfg(feature = "full")]
+mod up_sampling;
+#[cfg(feature = "full")]
+mod warp;
 
 pub use activation::ActivationLayer;
+#[cfg(feature = "full")]
+pub use activity_regularization::ActivityRegularization;
+#[cfg(feature = "full")]
+pub use attention::{AdditiveAttention, Attention, GroupedQueryAttention, MultiHeadAttention, ScoreMode};
+#[cfg(feature = "full")]
+pub use average_pooling2d::AveragePooling2D;
+#[cfg(feature = "full")]
+pub use batch_normalization::BatchNormalization;
+#[cfg(feature = "full")]
+pub use bidirectional::{Bidirectional, MergeMode};
+#[cfg(feature = "full")]
+pub use border::{Cropping1D, Cropping2D, ZeroPadding1D, ZeroPadding2D};
+#[cfg(feature = "full")]
+pub use concatenate::Concatenate;
+#[cfg(feature = "full")]
+pub use conv_transpose::{Conv1DTranspose, Conv2DTranspose};
+#[cfg(feature = "full")]
+pub use conv1d::Conv1D;
 pub use conv2d::Conv2D;
+#[cfg(feature = "full")]
+pub use conv3d::Conv3D;
+#[cfg(feature = "full")]
+pub use crop::{CenterCrop, RandomCrop};
 pub use dense::Dense;
+#[cfg(feature = "full")]
+pub use depthwise_conv::{DepthwiseConv1D, DepthwiseConv2D};
+#[cfg(feature = "full")]
+pub use dot::Dot;
 pub use dropout::Dropout;
+#[cfg(feature = "full")]
+pub use embedding::Embedding;
 pub use flatten::Flatten;
+#[cfg(feature = "full")]
+pub use global_pooling::{
+    GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D,
+};
+#[cfg(feature = "full")]
+pub use group_normalization::GroupNormalization;
+#[cfg(feature = "full")]
+pub use lambda::Lambda;
+#[cfg(feature = "full")]
+pub use layer_normalization::LayerNormalization;
+#[cfg(feature = "full")]
+pub use masking::Masking;
 pub use max_pooling2d::MaxPooling2D;
+#[cfg(feature = "full")]
+pub use merge::{Add, Average, Maximum, Minimum, Multiply, Subtract};
+#[cfg(feature = "full")]
+pub use noise::{AlphaDropout, GaussianDropout, GaussianNoise};
+#[cfg(feature = "full")]
+pub use normalization::Normalization;
+#[cfg(feature = "full")]
+pub use pooling1d::{AveragePooling1D, MaxPooling1D};
+#[cfg(feature = "full")]
+pub use prelu::PReLU;
+#[cfg(feature = "full")]
+pub use random_affine::{RandomRotation, RandomTranslation, RandomZoom};
+#[cfg(feature = "full")]
+pub use random_color::{RandomBrightness, RandomContrast};
+#[cfg(feature = "full")]
+pub use random_flip::{FlipMode, RandomFlip};
+#[cfg(feature = "full")]
+pub use relu::{ELU, LeakyReLU, ReLU};
+#[cfg(feature = "full")]
+pub use resample::Interpolation;
+#[cfg(feature = "full")]
+pub use rescaling::Rescaling;
+#[cfg(feature = "full")]
+pub use reshape::{Permute, RepeatVector, Reshape};
+#[cfg(feature = "full")]
+pub use resizing::{Aspect, Resizing};
+#[cfg(feature = "full")]
+pub use rms_normalization::RMSNormalization;
+#[cfg(feature = "full")]
+pub use rnn::{
+    Cell, CellCall, CellConfig, Gru, GruCell, Lstm, LstmCell, Recurrence, Rnn, SimpleRnn, SimpleRnnCell,
+    StackedRnn, StackedRnnCells,
+};
+#[cfg(feature = "full")]
+pub use separable_conv::{SeparableConv1D, SeparableConv2D};
+#[cfg(feature = "full")]
+pub use softmax::Softmax;
+#[cfg(feature = "full")]
+pub use spatial_dropout::{SpatialDropout1D, SpatialDropout2D};
+#[cfg(feature = "full")]
+pub use time_distributed::TimeDistributed;
+#[cfg(feature = "full")]
+pub use unit_normalization::UnitNormalization;
+#[cfg(feature = "full")]
+pub use up_sampling::{UpSampling1D, UpSampling2D};
+#[cfg(feature = "full")]
+pub use warp::{Factor, FillMode};
 
 use super::{Activation, Initializer};
 use crate::graph::Trace;
@@ -81,6 +253,13 @@ pub trait Layer {
     fn window(&self) -> Option<Window> {
         None
     }
+
+    /// The options of a layer that runs over time, for [`Bidirectional`].
+    #[cfg(feature = "full")]
+    fn recurrence(&mut self) -> Option<&mut Recurrence> {
+        None
+    }
+
     /// The layer as data, to save it; `None` for custom layers.
     fn config(&self) -> Option<LayerConfig> {
         None
@@ -168,7 +347,21 @@ macro_rules! named_builders {
     };
 }
 
-layer_configs!(Dense, Flatten, Conv2D, MaxPooling2D, Dropout, ActivationLayer; full: );
+layer_configs!(
+    Dense, Flatten, Conv2D, MaxPooling2D, Dropout, ActivationLayer;
+    full:
+    Conv1D, Conv3D, DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D, Conv1DTranspose,
+    Conv2DTranspose, Reshape, Permute, RepeatVector, SpatialDropout1D, SpatialDropout2D, GaussianNoise,
+    GaussianDropout, AlphaDropout, ActivityRegularization, UnitNormalization, ZeroPadding1D,
+    ZeroPadding2D, Cropping1D, Cropping2D, UpSampling1D, UpSampling2D, Rescaling, LeakyReLU, PReLU, ELU,
+    ReLU, Softmax, MaxPooling1D, AveragePooling1D, AveragePooling2D, GlobalMaxPooling1D,
+    GlobalMaxPooling2D, GlobalAveragePooling1D, GlobalAveragePooling2D, BatchNormalization,
+    LayerNormalization, GroupNormalization, RMSNormalization, Add, Subtract, Multiply, Average, Maximum,
+    Minimum, Concatenate, Dot, Masking, SimpleRnn, Lstm, Gru, StackedRnn, Bidirectional, TimeDistributed,
+    Embedding, Attention, AdditiveAttention, MultiHeadAttention, GroupedQueryAttention, Normalization, RandomFlip, RandomRotation, RandomTranslation, RandomZoom, RandomContrast, RandomBrightness, RandomCrop, CenterCrop, Resizing
+);
+#[cfg(feature = "full")]
+named_builders!(Lambda);
 
 /// Where the weights of a model come from.
 pub trait Initialize {
@@ -176,11 +369,33 @@ pub trait Initialize {
     ///
     /// **Errors** when a stored weight has another name or shape.
     fn initial(&mut self, name: &str, shape: &Shape, init: Initializer) -> Result<Tensor>;
+
+    /// The first value of a weight whose last axis has parts that start differently.
+    ///
+    /// **Errors** as [`initial`](Initialize::initial).
+    fn initial_parts(&mut self, name: &str, shape: &Shape, parts: &[(usize, Initializer)]) -> Result<Tensor> {
+        self.initial(name, shape, parts.first().map_or(Initializer::Zeros, |p| p.1))
+    }
 }
 
 impl Initialize for Rng {
     fn initial(&mut self, _: &str, shape: &Shape, init: Initializer) -> Result<Tensor> {
         init.tensor(shape, self)
+    }
+
+    fn initial_parts(&mut self, _: &str, shape: &Shape, parts: &[(usize, Initializer)]) -> Result<Tensor> {
+        let width = shape.dim(-1);
+        let mut all = alloc::vec![0.0; shape.numel()];
+        let mut from = 0;
+        for (columns, init) in parts {
+            let part = init.tensor(&shape.with_dim(-1, *columns), self)?;
+            for (row, values) in part.to_f32_vec().chunks((*columns).max(1)).enumerate() {
+                let at = row * width + from;
+                all[at..at + columns].copy_from_slice(values);
+            }
+            from += columns;
+        }
+        Tensor::new(&shape.list(), all)
     }
 }
 
@@ -218,6 +433,26 @@ impl<'w> Weights<'w> {
         let value = self.source.initial(&full, &shape, init)?;
         self.variables.add(&full, &value, trainable)
     }
+
+    /// Adds the weight `layer/name`, whose last axis has parts of these sizes that start differently.
+    ///
+    /// **Errors** as [`add`](Weights::add).
+    pub fn add_parts(
+        &mut self,
+        name: &str,
+        dims: &[usize],
+        parts: &[(usize, Initializer)],
+        trainable: bool,
+    ) -> Result<VariableId> {
+        let shape = Shape::new(dims)?;
+        let sizes: usize = parts.iter().map(|p| p.0).sum();
+        if sizes != shape.dim(-1) {
+            return Err(misuse!("{}/{name}: parts of {sizes} columns for shape {shape}", self.layer));
+        }
+        let full = alloc::format!("{}/{name}", self.layer);
+        let value = self.source.initial_parts(&full, &shape, parts)?;
+        self.variables.add(&full, &value, trainable)
+    }
 }
 
 /// What a variable becomes after the step, from its value before.
@@ -234,6 +469,7 @@ pub struct Call<'b> {
     losses: Vec<Var<'b>>,
     regularized: Vec<VariableId>,
     updates: Vec<(VariableId, Update<'b>)>,
+    states: Vec<(VariableId, Var<'b>)>,
 }
 
 impl<'b> Call<'b> {
@@ -249,6 +485,7 @@ impl<'b> Call<'b> {
             losses: Vec::new(),
             regularized: Vec::new(),
             updates: Vec::new(),
+            states: Vec::new(),
         }
     }
 
@@ -274,6 +511,16 @@ impl<'b> Call<'b> {
     pub fn random_uniform(&mut self, shape: Shape) -> Option<Var<'b>> {
         self.streams += 1;
         self.key.map(|key| self.trace.random_uniform(shape, key, self.streams))
+    }
+
+    /// Numbers of the standard normal distribution, other ones at every step; `None` where the call has no random
+    /// key (Box and Muller 1958).
+    #[cfg(feature = "full")]
+    pub fn random_normal(&mut self, shape: Shape) -> Option<Var<'b>> {
+        let (radius, angle) = (self.random_uniform(shape)?, self.random_uniform(shape)?);
+        // 1 - u is in (0, 1], where the logarithm is finite.
+        let radius = (-2.0 * (1.0 - radius).log()).sqrt();
+        Some(radius * (angle * core::f32::consts::TAU).cos())
     }
 
     /// Says which time steps of `y` count: `mask` is bool of `y`'s leading axes, `[batch, time]` (Keras masking).
@@ -311,6 +558,18 @@ impl<'b> Call<'b> {
         self.updates.push((weight, Box::new(update)));
     }
 
+    /// The value of a non-trainable weight as the calls so far leave it: what a stateful layer starts with.
+    pub fn state(&self, weight: VariableId) -> Var<'b> {
+        let set = self.states.iter().rev().find(|s| s.0 == weight);
+        set.map_or_else(|| self.trace.variable(weight), |s| s.1)
+    }
+
+    /// Gives a non-trainable weight this value after the step, and to calls that come after this one.
+    pub fn set_state(&mut self, weight: VariableId, value: Var<'b>) {
+        self.states.push((weight, value));
+        self.update(weight, move |_| value);
+    }
+
     /// Assigns what [`update`](Call::update) collected; called after the loss is emitted, so that a loss that
     /// is not finite leaves all weights as they were.
     pub fn assign_updates(&mut self) {
@@ -327,6 +586,11 @@ impl<'b> Call<'b> {
     /// Remembers that `y` is this activation of `logits`.
     pub fn note_logits(&mut self, activation: Activation, y: Var<'b>, logits: Var<'b>) {
         self.logits.push((y.id(), activation, logits));
+    }
+
+    /// Forgets that `y` is an activation, so that a loss takes it for what it is.
+    pub fn forget_logits(&mut self, y: Var<'b>) {
+        self.logits.retain(|l| l.0 != y.id());
     }
 
     /// The logits of which `y` is the activation.
@@ -356,6 +620,55 @@ macro_rules! named {
     };
 }
 use named;
+
+/// The taps of a window.
+pub(super) fn taps(window: &Window) -> u64 {
+    window.kernel.iter().map(|k| u64::from(*k)).product()
+}
+
+/// Output height and width of a window over samples `[h, w, ..]`.
+#[cfg(feature = "full")]
+fn extents(layer: &str, window: &Window, sample: &Shape) -> Result<[usize; 2]> {
+    let extent = |axis: usize| window.extent(axis, sample.dim(axis as isize));
+    let (oh, _) = extent(0).map_err(|e| e.within(layer))?;
+    let (ow, _) = extent(1).map_err(|e| e.within(layer))?;
+    Ok([oh, ow])
+}
+
+/// Checks that samples have `rank` axes, those of `form`.
+#[cfg(feature = "full")]
+fn expect_rank(layer: &str, sample: &Shape, rank: usize, form: &str) -> Result<()> {
+    if sample.rank() == rank {
+        return Ok(());
+    }
+    let hint = if sample.rank() + 1 == rank { "; reshape it to add the missing axis" } else { "" };
+    Err(misuse!("{layer}: expected input of shape [batch, {form}], got {}{hint}", batched(sample)))
+}
+
+/// Checks that a batch has `rank` axes.
+#[cfg(feature = "full")]
+fn expect_rank_of(layer: &str, x: Var<'_>, rank: usize) -> Result<()> {
+    if x.rank() == rank {
+        return Ok(());
+    }
+    Err(misuse!("{layer}: expected input with {rank} axes, got {}; build the model for its shape", x.shape()))
+}
+
+/// Checks that there are filters.
+#[cfg(feature = "full")]
+fn expect_filters(layer: &str, filters: usize) -> Result<()> {
+    match filters {
+        0 => Err(misuse!("{layer}: expected at least 1 filter, got 0")),
+        _ => Ok(()),
+    }
+}
+
+/// The shape of one step of a sample as `[batch, time, ..]`.
+#[cfg(feature = "full")]
+pub(crate) fn batched_time(step: &Shape) -> String {
+    let dims: Vec<String> = step.dims().iter().map(|d| alloc::format!(", {d}")).collect();
+    alloc::format!("[batch, time{}]", dims.concat())
+}
 
 /// A sample's shape as `[batch, ..]`.
 pub(crate) fn batched(sample: &Shape) -> String {

@@ -1,4 +1,4 @@
-use super::StepState;
+use super::{Slot, StepState, rest};
 use crate::Var;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -26,8 +26,11 @@ impl Default for Adam {
 }
 
 impl Adam {
-    pub(super) const SLOTS: &'static [&'static str] = &["momentum", "velocity"];
+    pub(super) fn slots(&self) -> Vec<Slot> {
+        vec![Slot::zero("momentum"), Slot::zero("velocity")]
+    }
 
+    /// With a third slot the step is divided by the root of the largest `v` so far (AMSGrad).
     pub(super) fn update<'b>(
         &self,
         s: &StepState<'b>,
@@ -40,12 +43,14 @@ impl Adam {
         let rate = s.learning_rate * decayed(self.beta_2).sqrt() / decayed(self.beta_1);
         let m = slots[0] + (g - slots[0]) * rest(self.beta_1);
         let v = slots[1] + (g.square() - slots[1]) * rest(self.beta_2);
-        (w - m * rate / (v.sqrt() + self.epsilon), vec![m, v])
+        let mut new = vec![m, v];
+        let largest = match slots.get(2) {
+            Some(before) => {
+                new.push(before.maximum(v));
+                new[2]
+            }
+            None => v,
+        };
+        (w - m * rate / (largest.sqrt() + self.epsilon), new)
     }
-}
-
-/// `1 - beta` for the decimal number, of up to seven places, that `beta` was written as. TensorFlow subtracts
-/// in double precision; of the float nearest to 0.999 the difference would be off by 1e-5 of itself.
-fn rest(beta: f32) -> f32 {
-    (((1.0 - f64::from(beta)) * 1e7 + 0.5) as u32 as f64 / 1e7) as f32
 }

@@ -1,22 +1,44 @@
-//! Optimizers (`keras.optimizers`): plain ops that give the new value of a weight and of its slots.
+//! Optimizers (`keras.optimizers`): plain ops that give the new values of weights and of their slots.
 
 mod adam;
+#[cfg(feature = "full")]
+mod adam_variants;
+#[cfg(feature = "full")]
+mod adaptive;
+#[cfg(feature = "full")]
+mod eager;
+#[cfg(feature = "full")]
+mod options;
 mod sgd;
 
 pub use adam::Adam;
+#[cfg(feature = "full")]
+pub use adam_variants::{AdamW, Adamax, AmsGrad, Nadam};
+#[cfg(feature = "full")]
+pub use adaptive::{Adadelta, Adagrad, Ftrl, Lion, RmsProp};
+#[cfg(feature = "full")]
+pub use eager::OptimizerState;
+#[cfg(feature = "full")]
+pub use options::Options;
 pub use sgd::Sgd;
 
 use crate::Var;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-/// An optimizer.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Optimizer {
-    /// Gradient descent, optionally with momentum.
-    Sgd(Sgd),
-    /// Adam.
-    Adam(Adam),
+/// A value that an optimizer keeps from step to step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slot {
+    /// The name, that of Keras.
+    pub name: &'static str,
+    /// The value of every element before the first step.
+    pub initial: f32,
+}
+
+impl Slot {
+    fn zero(name: &'static str) -> Slot {
+        Slot { name, initial: 0.0 }
+    }
 }
 
 /// What an optimizer knows of a step.
@@ -28,64 +50,277 @@ pub struct StepState<'b> {
     pub step: Var<'b>,
 }
 
+#[cfg(feature = "full")]
+impl<'b> StepState<'b> {
+    /// Decoupled weight decay.
+    fn decay(&self, w: Var<'b>, decay: f32) -> Var<'b> {
+        w - w * decay * self.learning_rate
+    }
+}
+
+/// New values after a step.
+#[derive(Clone)]
+pub struct Applied<'b> {
+    /// Of the weights.
+    pub weights: Vec<Var<'b>>,
+    /// Of the slots of each weight.
+    pub slots: Vec<Vec<Var<'b>>>,
+    /// Of the scalars.
+    pub scalars: Vec<Var<'b>>,
+}
+
+macro_rules! optimizers {
+    ($($(#[$meta:meta])* $Name:ident $name:literal $(+ $alias:literal)* $make:ident $doc:literal;)*) => {
+        /// An optimizer.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub enum Optimizer {
+            $($(#[$meta])* #[doc = $doc] $Name($Name),)*
+            /// An optimizer with options; [`Optimizer::with`] makes it.
+            #[cfg(feature = "full")]
+            With {
+                /// The rule.
+                #[serde(with = "crate::nn::packed")]
+                optimizer: alloc::boxed::Box<Optimizer>,
+                /// What is added to it.
+                options: alloc::boxed::Box<Options>,
+            },
+        }
+
+        impl Optimizer {
+            $($(#[$meta])* #[doc = concat!($doc, " Keras's defaults.")]
+            pub fn $make() -> Optimizer {
+                Optimizer::$Name($Name::default())
+            })*
+
+            /// Keras's name.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $($(#[$meta])* Optimizer::$Name(_) => $name,)*
+                    #[cfg(feature = "full")]
+                    Optimizer::With { optimizer, .. } => optimizer.name(),
+                }
+            }
+
+            /// The optimizer of this name, with Keras's defaults.
+            pub fn from_name(name: &str) -> Option<Optimizer> {
+                match name {
+                    $($(#[$meta])* $name $(| $alias)* => Some(Optimizer::$Name($Name::default())),)*
+                    _ => None,
+                }
+            }
+
+            /// The learning rate at the start.
+            pub fn learning_rate(&self) -> f32 {
+                match self {
+                    $($(#[$meta])* Optimizer::$Name(o) => o.learning_rate,)*
+                    #[cfg(feature = "full")]
+                    Optimizer::With { optimizer, options } => match &options.learning_rate {
+                        Some(rate) => rate.at(0),
+                        None => optimizer.learning_rate(),
+                    },
+                }
+            }
+
+            /// The slots that each weight has.
+            pub fn slots(&self) -> Vec<Slot> {
+                match self {
+                    $($(#[$meta])* Optimizer::$Name(o) => o.slots(),)*
+                    #[cfg(feature = "full")]
+                    Optimizer::With { optimizer, options } => {
+                        let mut slots = options.slots();
+                        slots.extend(optimizer.slots());
+                        slots
+                    }
+                }
+            }
+        }
+
+        $($(#[$meta])* impl From<$Name> for Optimizer {
+            fn from(o: $Name) -> Optimizer {
+                Optimizer::$Name(o)
+            }
+        })*
+    };
+}
+
+optimizers! {
+    Sgd "sgd" sgd "Gradient descent, optionally with momentum.";
+    Adam "adam" adam "Adam.";
+    #[cfg(feature = "full")]
+    AmsGrad "amsgrad" amsgrad "Adam that never takes a smaller second moment.";
+    #[cfg(feature = "full")]
+    AdamW "adamw" + "adam_w" adamw "Adam with decoupled weight decay.";
+    #[cfg(feature = "full")]
+    RmsProp "rmsprop" + "rms_prop" rmsprop "RMSprop.";
+    #[cfg(feature = "full")]
+    Adagrad "adagrad" adagrad "Adagrad.";
+    #[cfg(feature = "full")]
+    Adadelta "adadelta" adadelta "Adadelta.";
+    #[cfg(feature = "full")]
+    Adamax "adamax" adamax "Adam with the infinity norm.";
+    #[cfg(feature = "full")]
+    Nadam "nadam" nadam "Adam with Nesterov's momentum.";
+    #[cfg(feature = "full")]
+    Ftrl "ftrl" ftrl "Follow the regularised leader.";
+    #[cfg(feature = "full")]
+    Lion "lion" lion "Lion.";
+}
+
 impl Optimizer {
-    /// Gradient descent with Keras's defaults.
-    pub fn sgd() -> Optimizer {
-        Optimizer::Sgd(Sgd::default())
-    }
-
-    /// Adam with Keras's defaults.
-    pub fn adam() -> Optimizer {
-        Optimizer::Adam(Adam::default())
-    }
-
-    /// Keras's name.
-    pub fn name(&self) -> &'static str {
+    /// The learning rate of the step before which `step` steps were done.
+    pub fn learning_rate_at(&self, step: u64) -> f32 {
         match self {
-            Optimizer::Sgd(_) => "sgd",
-            Optimizer::Adam(_) => "adam",
+            #[cfg(feature = "full")]
+            Optimizer::With { options, optimizer } => match &options.learning_rate {
+                Some(rate) => rate.at(step),
+                None => optimizer.learning_rate_at(step),
+            },
+            _ => {
+                let _ = step;
+                self.learning_rate()
+            }
         }
     }
 
-    /// The learning rate at the start.
-    pub fn learning_rate(&self) -> f32 {
+    /// Whether the learning rate changes by itself from step to step.
+    pub fn has_schedule(&self) -> bool {
         match self {
-            Optimizer::Sgd(o) => o.learning_rate,
-            Optimizer::Adam(o) => o.learning_rate,
+            #[cfg(feature = "full")]
+            Optimizer::With { options, .. } => {
+                matches!(options.learning_rate, Some(crate::nn::LearningRate::Schedule(_)))
+            }
+            _ => false,
         }
     }
 
-    /// The names of the slots that each weight has; they start at zero.
-    pub fn slots(&self) -> &'static [&'static str] {
+    /// This optimizer with options. Options of one that has some already are replaced.
+    #[cfg(feature = "full")]
+    pub fn with(self, options: Options) -> Optimizer {
+        let optimizer = match self {
+            Optimizer::With { optimizer, .. } => optimizer,
+            plain => alloc::boxed::Box::new(plain),
+        };
+        Optimizer::With { optimizer, options: alloc::boxed::Box::new(options) }
+    }
+
+    /// This optimizer with another learning rate: a number or a schedule.
+    #[cfg(feature = "full")]
+    pub fn with_learning_rate(self, rate: impl Into<crate::nn::LearningRate>) -> Optimizer {
+        let mut options = self.options().cloned().unwrap_or_default();
+        options.learning_rate = Some(rate.into());
+        self.with(options)
+    }
+
+    /// The options, if it has some.
+    #[cfg(feature = "full")]
+    pub fn options(&self) -> Option<&Options> {
         match self {
-            Optimizer::Sgd(o) => o.slots(),
-            Optimizer::Adam(_) => Adam::SLOTS,
+            Optimizer::With { options, .. } => Some(options),
+            _ => None,
+        }
+    }
+
+    /// The position among the slots of the moving average of a weight, which the weight becomes when training
+    /// ends (`finalize_variable_values`).
+    #[cfg(feature = "full")]
+    pub fn average_slot(&self) -> Option<usize> {
+        self.slots().iter().position(|s| s.name == options::AVERAGE)
+    }
+
+    /// The loss to differentiate for gradients that [`apply`](Optimizer::apply) takes.
+    pub fn scale_loss<'b>(&self, loss: Var<'b>) -> Var<'b> {
+        match self {
+            #[cfg(feature = "full")]
+            Optimizer::With { options, .. } => options.loss_scale.map_or(loss, |scale| loss * scale),
+            _ => loss,
+        }
+    }
+
+    /// Values that the optimizer keeps once, besides the slots of each weight; scalars.
+    pub fn scalars(&self) -> Vec<Slot> {
+        match self {
+            #[cfg(feature = "full")]
+            Optimizer::With { optimizer, .. } => optimizer.scalars(),
+            #[cfg(feature = "full")]
+            Optimizer::Nadam(o) => o.scalars(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// One step over all weights: new weights, slots and scalars from their gradients. `slots` holds for each
+    /// weight those of [`slots`](Optimizer::slots), `scalars` those of [`scalars`](Optimizer::scalars).
+    pub fn apply<'b>(
+        &self,
+        state: &StepState<'b>,
+        weights: &[Var<'b>],
+        gradients: &[Var<'b>],
+        slots: &[Vec<Var<'b>>],
+        scalars: &[Var<'b>],
+    ) -> Applied<'b> {
+        #[cfg(feature = "full")]
+        if let Optimizer::With { optimizer, options } = self {
+            return options.apply(optimizer, state, weights, gradients, slots, scalars);
+        }
+        let scalars = self.next_scalars(state, scalars);
+        let mut new = Applied { weights: Vec::new(), slots: Vec::new(), scalars };
+        for ((w, g), slots) in weights.iter().zip(gradients).zip(slots) {
+            let (w, slots) = self.update(state, *w, *g, slots, &new.scalars);
+            new.weights.push(w);
+            new.slots.push(slots);
+        }
+        new
+    }
+
+    fn next_scalars<'b>(&self, state: &StepState<'b>, scalars: &[Var<'b>]) -> Vec<Var<'b>> {
+        match self {
+            #[cfg(feature = "full")]
+            Optimizer::Nadam(o) => scalars.iter().map(|p| o.product(state, *p)).collect(),
+            _ => {
+                let _ = state;
+                scalars.to_vec()
+            }
         }
     }
 
     /// The new weight and the new slots.
-    pub fn update<'b>(
+    fn update<'b>(
         &self,
         state: &StepState<'b>,
         w: Var<'b>,
         g: Var<'b>,
         slots: &[Var<'b>],
+        _scalars: &[Var<'b>],
     ) -> (Var<'b>, Vec<Var<'b>>) {
         match self {
             Optimizer::Sgd(o) => o.update(state, w, g, slots),
             Optimizer::Adam(o) => o.update(state, w, g, slots),
+            #[cfg(feature = "full")]
+            Optimizer::AmsGrad(o) => o.update(state, w, g, slots),
+            #[cfg(feature = "full")]
+            Optimizer::AdamW(o) => o.update(state, w, g, slots),
+            #[cfg(feature = "full")]
+            Optimizer::RmsProp(o) => o.update(state, w, g, slots),
+            #[cfg(feature = "full")]
+            Optimizer::Adagrad(o) => o.update(state, w, g, slots),
+            #[cfg(feature = "full")]
+            Optimizer::Adadelta(o) => o.update(state, w, g, slots),
+            #[cfg(feature = "full")]
+            Optimizer::Adamax(o) => o.update(state, w, g, slots),
+            #[cfg(feature = "full")]
+            Optimizer::Nadam(o) => o.update(state, _scalars[0], w, g, slots),
+            #[cfg(feature = "full")]
+            Optimizer::Ftrl(o) => o.update(state, w, g, slots),
+            #[cfg(feature = "full")]
+            Optimizer::Lion(o) => o.update(state, w, g, slots),
+            // `apply` unwraps it.
+            #[cfg(feature = "full")]
+            Optimizer::With { optimizer, .. } => optimizer.update(state, w, g, slots, _scalars),
         }
     }
 }
 
-impl From<Sgd> for Optimizer {
-    fn from(o: Sgd) -> Optimizer {
-        Optimizer::Sgd(o)
-    }
-}
-
-impl From<Adam> for Optimizer {
-    fn from(o: Adam) -> Optimizer {
-        Optimizer::Adam(o)
-    }
+/// `1 - beta` for the decimal number, of up to seven places, that `beta` was written as. TensorFlow subtracts
+/// in double precision; of the float nearest to 0.999 the difference would be off by 1e-5 of itself.
+fn rest(beta: f32) -> f32 {
+    (((1.0 - f64::from(beta)) * 1e7 + 0.5) as u32 as f64 / 1e7) as f32
 }

@@ -1,4 +1,4 @@
-use super::StepState;
+use super::{Slot, StepState};
 use crate::Var;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -23,8 +23,8 @@ impl Default for Sgd {
 }
 
 impl Sgd {
-    pub(super) fn slots(&self) -> &'static [&'static str] {
-        if self.momentum == 0.0 { &[] } else { &["momentum"] }
+    pub(super) fn slots(&self) -> Vec<Slot> {
+        if self.momentum == 0.0 { vec![] } else { vec![Slot::zero("momentum")] }
     }
 
     pub(super) fn update<'b>(

@@ -1,5 +1,11 @@
 //! Tensors: a shape and shared, immutable elements.
 
+mod create;
+mod display;
+mod join;
+
+pub use display::{Display, PrintOptions};
+
 use crate::{DType, Result, Shape, misuse};
 use alloc::{sync::Arc, vec, vec::Vec};
 

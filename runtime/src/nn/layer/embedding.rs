@@ -1,0 +1,86 @@
+use super::{Base, Call, Layer, LayerConfig, Weights, named};
+use crate::nn::Initializer;
+use crate::{DType, Result, Shape, Var, VariableId, misuse};
+use serde::{Deserialize, Serialize};
+
+/// Rows of a table, one for each index (`keras.layers.Embedding`): `y[.., :] = embeddings[x[..], :]`.
+///
+/// **Shape**: `[batch, ..]` of whole numbers in `[0, input_dim)` to `[batch, .., output_dim]`; embeddings
+/// `[input_dim, output_dim]`. The gradient of the table is dense: rows of repeated indices add up.
+///
+/// **Errors** when running with an index out of range.
+///
+/// ```
+/// use gradling::nn::Embedding;
+/// let layer = Embedding::new(1000, 64).mask_zero(true);
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Embedding {
+    pub(super) base: Base,
+    input_dim: usize,
+    output_dim: usize,
+    mask_zero: bool,
+    embeddings_initializer: Initializer,
+    #[serde(skip)]
+    embeddings: Option<VariableId>,
+}
+
+impl Embedding {
+    /// A table of `input_dim` rows of `output_dim` numbers, uniform in [-0.05, 0.05).
+    pub fn new(input_dim: usize, output_dim: usize) -> Embedding {
+        Embedding {
+            base: Base::default(),
+            input_dim,
+            output_dim,
+            mask_zero: false,
+            embeddings_initializer: Initializer::RandomUniform(-0.05, 0.05),
+            embeddings: None,
+        }
+    }
+
+    /// Whether index 0 is padding, which layers that know masks leave out.
+    pub fn mask_zero(mut self, mask_zero: bool) -> Embedding {
+        self.mask_zero = mask_zero;
+        self
+    }
+
+    /// How the table starts.
+    pub fn embeddings_initializer(mut self, init: Initializer) -> Embedding {
+        self.embeddings_initializer = init;
+        self
+    }
+}
+
+impl Layer for Embedding {
+    named!("Embedding");
+
+    fn build(&mut self, input: &Shape, weights: &mut Weights<'_>) -> Result<Shape> {
+        if self.input_dim == 0 || self.output_dim == 0 {
+            return Err(misuse!(
+                "{}: expected a table of at least one row and column, got [{}, {}]",
+                self.base,
+                self.input_dim,
+                self.output_dim
+            ));
+        }
+        let dims = [self.input_dim, self.output_dim];
+        self.embeddings = Some(weights.add("embeddings", &dims, self.embeddings_initializer, true)?);
+        let mut output = input.to_vec();
+        output.push(self.output_dim);
+        Shape::new(&output)
+    }
+
+    fn call<'b>(&self, call: &mut Call<'b>, x: Var<'b>) -> Result<Var<'b>> {
+        let ids = x.cast(DType::I32);
+        let y = call.weight(&self.base, self.embeddings)?.embedding_lookup(ids);
+        if self.mask_zero {
+            let mask = ids.not_equal(ids.scalar_like(0.0));
+            call.set_mask(y, mask);
+        }
+        Ok(y)
+    }
+
+    fn config(&self) -> Option<LayerConfig> {
+        Some(LayerConfig::Embedding(self.clone()))
+    }
+}

@@ -1,0 +1,145 @@
+//! Gated recurrent unit.
+
+use super::gates::{Gates, cell_options, gate_options};
+use super::{Cell, CellCall, Rnn};
+use crate::nn::Activation;
+use crate::nn::layer::{Call, LayerConfig, Weights};
+use crate::{Result, Shape, Var};
+use alloc::vec;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// One step of a gated recurrent unit (`keras.layers.GRUCell`; Cho et al. 2014). Input and state products have
+/// three gates in the order z, r, h, `x · kernel + b = [x_z, x_r, x_h]`, and with σ the recurrent activation and
+/// a the activation
+///
+/// `z = σ(x_z + h · U_z)`, `r = σ(x_r + h · U_r)`, `h' = z ∘ h + (1 - z) ∘ a(candidate)`, where the candidate is
+/// `x_h + r ∘ (h · U_h)` with `reset_after` (the default; as in cuDNN) and `x_h + (r ∘ h) · U_h` without.
+///
+/// **Shape**: input `[batch, in]`, output and state `[batch, units]`; kernel `[in, 3 * units]`, recurrent kernel
+/// `[units, 3 * units]`, bias `[3 * units]`, or with `reset_after` `[2, 3 * units]`: the second row is added to
+/// the recurrent products.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GruCell {
+    pub(super) gates: Gates,
+    pub(super) activation: Activation,
+    pub(super) recurrent_activation: Activation,
+    pub(super) reset_after: bool,
+}
+
+/// A gated recurrent unit over time (`keras.layers.GRU`; Cho et al. 2014): a [`GruCell`] at every step.
+///
+/// **Shape**: `[batch, time, in]` to `[batch, units]`, the last h, or with `return_sequences` to
+/// `[batch, time, units]`. Further inputs and outputs are those of [`Rnn`].
+///
+/// ```
+/// use gradling::nn::Gru;
+/// let layer = Gru::new(80).reset_after(false);
+/// ```
+pub type Gru = Rnn<GruCell>;
+
+impl GruCell {
+    /// A cell of `units` units with hyperbolic tangent, sigmoid gates and a bias.
+    pub fn new(units: usize) -> GruCell {
+        GruCell {
+            gates: Gates::new(units),
+            activation: Activation::Tanh,
+            recurrent_activation: Activation::Sigmoid,
+            reset_after: true,
+        }
+    }
+}
+
+impl Gru {
+    /// A layer of `units` units with hyperbolic tangent, sigmoid gates and a bias; it gives the last output.
+    pub fn new(units: usize) -> Gru {
+        Rnn::over(GruCell::new(units))
+    }
+}
+
+gate_options!(GruCell);
+cell_options! { GruCell:
+    /// The function applied to the gates.
+    recurrent_activation: Activation = recurrent_activation;
+    /// Whether the reset gate applies after the recurrent product rather than before.
+    reset_after: bool = reset_after;
+}
+
+impl Cell for GruCell {
+    fn name(&self) -> &str {
+        "gru_cell"
+    }
+
+    fn build(&mut self, input: &Shape, weights: &mut Weights<'_>) -> Result<Shape> {
+        let rows: &[usize] = if self.reset_after { &[2] } else { &[] };
+        self.gates.build("GRU", 3, rows, None, input, weights)
+    }
+
+    fn states(&self) -> Vec<Shape> {
+        Shape::new(&[self.gates.units]).into_iter().collect()
+    }
+
+    fn begin<'b>(&self, call: &mut Call<'b>, batch: usize) -> Result<CellCall<'b>> {
+        let groups: &[usize] = if self.reset_after { &[3] } else { &[2, 1] };
+        let mut shared = self.gates.begin(call, "GRU", batch, groups)?;
+        if let (true, Some(bias)) = (self.reset_after, shared.bias) {
+            let units = self.gates.units;
+            let row = |n: usize, at: usize, size: usize| bias.slice(&[n, at], &[1, size]).reshape(&[size]);
+            // Where both rows are only added, they are added ahead of the loop.
+            let both = row(0, 0, 2 * units) + row(1, 0, 2 * units);
+            shared.bias = Some(Var::concat(&[both, row(0, 2 * units, units)], 0));
+            // Spread once, so that its gradient is one sum over the batch.
+            shared.values.push(row(1, 2 * units, units).broadcast_to(&[batch, units]));
+        }
+        Ok(shared)
+    }
+
+    fn project<'b>(&self, shared: &CellCall<'b>, x: Var<'b>) -> Result<Var<'b>> {
+        let y = self.gates.project("GRU", shared, x)?;
+        Ok(shared.bias.map_or(y, |bias| y + bias))
+    }
+
+    fn step<'b>(
+        &self,
+        call: &mut Call<'b>,
+        shared: &CellCall<'b>,
+        x: Var<'b>,
+        states: &[Var<'b>],
+    ) -> Result<(Var<'b>, Vec<Var<'b>>)> {
+        let (h, gates) = (states[0], &self.gates);
+        let [x_z, x_r, x_h] = [0, 1, 2].map(|n| gates.gate(x, n));
+        let (z, r, candidate);
+        if self.reset_after {
+            let inner = shared.recurrent.product(h);
+            let [h_z, h_r, mut h_h] = [0, 1, 2].map(|n| gates.gate(inner, n));
+            if let Some(bias) = shared.values.first() {
+                h_h = h_h + *bias;
+            }
+            z = self.recurrent_activation.apply(call, x_z + h_z);
+            r = self.recurrent_activation.apply(call, x_r + h_r);
+            candidate = x_h + r * h_h;
+        } else {
+            let last = shared.recurrent.factors.len() - 1;
+            let parts: Vec<Var<'b>> = (0..last).map(|i| shared.recurrent.part(i, h)).collect();
+            let inner = Var::concat(&parts, -1);
+            z = self.recurrent_activation.apply(call, x_z + gates.gate(inner, 0));
+            r = self.recurrent_activation.apply(call, x_r + gates.gate(inner, 1));
+            candidate = x_h + shared.recurrent.part(last, r * h);
+        }
+        let new = self.activation.apply(call, candidate);
+        let h = z * h + (1.0 - z) * new;
+        Ok((h, vec![h]))
+    }
+
+    fn multiply_adds(&self) -> u64 {
+        self.gates.multiply_adds(3)
+    }
+
+    fn layer_class() -> &'static str {
+        "GRU"
+    }
+
+    fn layer_config(layer: &Gru) -> Option<LayerConfig> {
+        Some(LayerConfig::Gru(layer.clone()))
+    }
+}

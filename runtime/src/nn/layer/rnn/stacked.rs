@@ -1,0 +1,105 @@
+//! Several cells as one.
+
+use super::{Cell, CellCall, CellConfig, Rnn};
+use crate::nn::layer::{Call, LayerConfig, Weights};
+use crate::{Result, Shape, Var, misuse};
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// Cells one above the other as one cell (`keras.layers.StackedRNNCells`): the output of each is the input of
+/// the next. The states are those of the first cell, then of the second, and so on.
+///
+/// Weights are named `stacked_rnn_cells/lstm_cell/kernel`, `stacked_rnn_cells/lstm_cell_1/kernel`, ….
+///
+/// ```
+/// use gradling::nn::{GruCell, LstmCell, Rnn, StackedRnnCells};
+/// let layer = Rnn::over(StackedRnnCells::new().add(LstmCell::new(8)).add(GruCell::new(4)));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StackedRnnCells {
+    cells: Vec<CellConfig>,
+}
+
+/// A recurrent layer over [`StackedRnnCells`] (`keras.layers.RNN`).
+pub type StackedRnn = Rnn<StackedRnnCells>;
+
+impl StackedRnnCells {
+    /// No cells yet.
+    pub fn new() -> StackedRnnCells {
+        StackedRnnCells::default()
+    }
+
+    /// Puts a cell on top.
+    #[allow(clippy::should_implement_trait)]
+    pub fn add(mut self, cell: impl Into<CellConfig>) -> StackedRnnCells {
+        self.cells.push(cell.into());
+        self
+    }
+}
+
+impl Cell for StackedRnnCells {
+    fn name(&self) -> &str {
+        "stacked_rnn_cells"
+    }
+
+    fn build(&mut self, input: &Shape, weights: &mut Weights<'_>) -> Result<Shape> {
+        if self.cells.is_empty() {
+            return Err(misuse!("StackedRNNCells: expected at least one cell, got none"));
+        }
+        let mut shape = *input;
+        for i in 0..self.cells.len() {
+            let (below, rest) = self.cells.split_at_mut(i);
+            let cell = rest[0].cell_mut();
+            let own = cell.name();
+            let same = below.iter().filter(|c| c.cell().name() == own).count();
+            let name = if same == 0 { own.into() } else { alloc::format!("{own}_{same}") };
+            shape = cell.build(&shape, &mut weights.within(&name))?;
+        }
+        Ok(shape)
+    }
+
+    fn states(&self) -> Vec<Shape> {
+        self.cells.iter().flat_map(|c| c.cell().states()).collect()
+    }
+
+    fn begin<'b>(&self, call: &mut Call<'b>, batch: usize) -> Result<CellCall<'b>> {
+        let inner = self.cells.iter().map(|c| c.cell().begin(call, batch)).collect::<Result<_>>()?;
+        Ok(CellCall { inner, ..CellCall::default() })
+    }
+
+    fn project<'b>(&self, shared: &CellCall<'b>, x: Var<'b>) -> Result<Var<'b>> {
+        match (self.cells.first(), shared.inner.first()) {
+            (Some(cell), Some(shared)) => cell.cell().project(shared, x),
+            _ => Ok(x),
+        }
+    }
+
+    fn step<'b>(
+        &self,
+        call: &mut Call<'b>,
+        shared: &CellCall<'b>,
+        x: Var<'b>,
+        states: &[Var<'b>],
+    ) -> Result<(Var<'b>, Vec<Var<'b>>)> {
+        let (mut y, mut rest, mut new) = (x, states, Vec::new());
+        for (i, (cell, shared)) in self.cells.iter().zip(&shared.inner).enumerate() {
+            let cell = cell.cell();
+            if i > 0 {
+                y = cell.project(shared, y)?;
+            }
+            let (own, others) = rest.split_at(cell.states().len().min(rest.len()));
+            let (output, after) = cell.step(call, shared, y, own)?;
+            new.extend(after);
+            (y, rest) = (output, others);
+        }
+        Ok((y, new))
+    }
+
+    fn multiply_adds(&self) -> u64 {
+        self.cells.iter().map(|c| c.cell().multiply_adds()).sum()
+    }
+
+    fn layer_config(layer: &StackedRnn) -> Option<LayerConfig> {
+        Some(LayerConfig::StackedRnn(layer.clone()))
+    }
+}
