@@ -100,6 +100,7 @@ impl Compiled {
             let target = if sparse { sparse_target(&output)? } else { output };
             let mut of_output = Vec::new();
             for (i, metric) in metrics.iter().enumerate() {
+                metric.check()?;
                 let mut own = Vec::new();
                 for slot in metric.slots(&target, &output) {
                     let full = alloc::format!("metric_{n}_{i}/{}/{}", metric.name(), slot.name);
