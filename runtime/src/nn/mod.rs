@@ -4,6 +4,8 @@
 pub mod activation;
 pub mod callback;
 mod compiled;
+#[cfg(feature = "full")]
+pub mod constraint;
 mod evaluate;
 pub mod fit;
 #[cfg(feature = "full")]
@@ -20,6 +22,8 @@ pub mod optimizer;
 mod packed;
 #[cfg(feature = "std")]
 mod progress;
+#[cfg(feature = "full")]
+pub mod regularizer;
 pub mod samples;
 #[cfg(feature = "full")]
 pub mod schedule;
@@ -34,6 +38,8 @@ pub use callback::{CsvLogger, ModelCheckpoint, SaveFreq};
 pub use callback::{
     EarlyStopping, LambdaCallback, LearningRateScheduler, Mode, ReduceLrOnPlateau, TerminateOnNan,
 };
+#[cfg(feature = "full")]
+pub use constraint::Constraint;
 pub use fit::{Fit, FitRun, Progress, Verbose};
 #[cfg(feature = "full")]
 pub use functional::{Shared, Subclass, Symbol};
@@ -62,6 +68,8 @@ pub use losses::Losses;
 pub use metric::Metric;
 pub use model::{Model, Sequential};
 pub use optimizer::{Adam, Optimizer, Sgd};
+#[cfg(feature = "full")]
+pub use regularizer::{OrthogonalMode, Regularizer};
 pub use samples::{Arrays, Batch, Batches};
 #[cfg(feature = "full")]
 pub use schedule::{

@@ -469,6 +469,7 @@ pub struct Call<'b> {
     losses: Vec<Var<'b>>,
     regularized: Vec<VariableId>,
     updates: Vec<(VariableId, Update<'b>)>,
+    constraints: Vec<(VariableId, Update<'b>)>,
     states: Vec<(VariableId, Var<'b>)>,
 }
 
@@ -485,6 +486,7 @@ impl<'b> Call<'b> {
             losses: Vec::new(),
             regularized: Vec::new(),
             updates: Vec::new(),
+            constraints: Vec::new(),
             states: Vec::new(),
         }
     }
@@ -550,6 +552,21 @@ impl<'b> Call<'b> {
     /// What layers added to the loss.
     pub fn losses(&self) -> &[Var<'b>] {
         &self.losses
+    }
+
+    /// Says what a weight is projected to after each step, once however often the layer is called.
+    pub fn constrain(&mut self, weight: VariableId, constraint: impl FnOnce(Var<'b>) -> Var<'b> + 'b) {
+        if self.constraints.iter().all(|c| c.0 != weight) {
+            self.constraints.push((weight, Box::new(constraint)));
+        }
+    }
+
+    /// The new value of a weight, projected if it has a constraint.
+    pub fn constrained(&mut self, weight: VariableId, new: Var<'b>) -> Var<'b> {
+        match self.constraints.iter().position(|c| c.0 == weight) {
+            Some(at) => (self.constraints.swap_remove(at).1)(new),
+            None => new,
+        }
     }
 
     /// Gives a non-trainable weight a new value after the step, from its value before (moving averages). Of

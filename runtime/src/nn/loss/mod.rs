@@ -19,7 +19,7 @@ pub use categorical::{CategoricalFocalCrossentropy, CategoricalGeneralizedCrosse
 #[cfg(feature = "full")]
 pub use custom::CustomLoss;
 #[cfg(feature = "full")]
-pub(super) use distance::cosine_similarity;
+pub(super) use distance::{cosine_similarity, unit};
 #[cfg(feature = "full")]
 pub use overlap::{Dice, Tversky};
 pub use reduction::Reduction;
