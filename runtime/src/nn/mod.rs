@@ -45,6 +45,8 @@ pub use fit::{Fit, FitRun, Progress, Verbose};
 pub use functional::{Shared, Subclass, Symbol};
 pub use history::{History, Logs};
 pub use init::Initializer;
+#[cfg(feature = "full")]
+pub use init::{Distribution, FanMode};
 pub use layer::{
     ActivationLayer, Call, Conv2D, Dense, Dropout, Flatten, Layer, LayerConfig, MaxPooling2D, Weights,
 };
@@ -67,6 +69,10 @@ pub use loss::{Loss, Reduction};
 pub use losses::Losses;
 pub use metric::Metric;
 pub use model::{Model, Sequential};
+#[cfg(feature = "full")]
+pub use optimizer::{
+    Adadelta, Adagrad, AdamW, Adamax, AmsGrad, Ftrl, Lion, Nadam, OptimizerState, Options, RmsProp,
+};
 pub use optimizer::{Adam, Optimizer, Sgd};
 #[cfg(feature = "full")]
 pub use regularizer::{OrthogonalMode, Regularizer};
