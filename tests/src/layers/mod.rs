@@ -23,13 +23,9 @@ type Config = Map<String, Value>;
 ///
 /// **Errors** when Gradling has no such layer or not that option of it.
 pub fn layer(class: &str, config: &Config) -> Result<Box<dyn Layer>, Fault> {
-    let options = config.iter().filter(|(_, v)| !v.is_null());
-    let named = |key: &'_ str| -> Option<String> {
-        let weight = key.strip_suffix("_regularizer").or(key.strip_suffix("_constraint"))?;
-        Some(weight.to_string())
-    };
-    for (key, value) in options {
-        if named(key).is_some_and(|weight| !penalized(class).contains(&weight.as_str())) {
+    for (key, value) in config.iter().filter(|(_, v)| !v.is_null()) {
+        let weight = key.strip_suffix("_regularizer").or(key.strip_suffix("_constraint"));
+        if weight.is_some_and(|weight| !penalized(class).contains(&weight)) {
             return unsupported(format!("{class} with {key} {}", value["class_name"]));
         }
     }
@@ -63,8 +59,14 @@ fn penalized(class: &str) -> &'static [&'static str] {
 
 /// The regularizer under this key, if there is one.
 fn regularizer(config: &Config, key: &str) -> Result<Option<Regularizer>, Fault> {
-    let Some((class, own)) = nested(config, key)? else { return Ok(None) };
-    Ok(Some(match class {
+    nested(config, key)?.map(|(class, own)| penalty(class, own)).transpose()
+}
+
+/// The regularizer of this class.
+///
+/// **Errors** when Gradling has no such regularizer.
+pub fn penalty(class: &str, own: &Config) -> Result<Regularizer, Fault> {
+    Ok(match class {
         "L1" => Regularizer::L1(number(own, "l1")?),
         "L2" => Regularizer::L2(number(own, "l2")?),
         "L1L2" => Regularizer::L1L2 { l1: number(own, "l1")?, l2: number(own, "l2")? },
@@ -74,7 +76,7 @@ fn regularizer(config: &Config, key: &str) -> Result<Option<Regularizer>, Fault>
             Regularizer::Orthogonal { factor: number(own, "factor")?, mode }
         }
         other => return unsupported(other),
-    }))
+    })
 }
 
 /// The constraint under this key, if there is one.
