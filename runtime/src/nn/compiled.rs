@@ -217,7 +217,7 @@ impl Model {
             let slots: Vec<Vec<Var>> = c.slots.iter().map(|(_, slots)| read(slots)).collect();
             let new = c.optimizer.apply(&state, &weights, &gradients, &slots, &read(&c.scalars));
             for (((id, slots), w), own) in c.slots.iter().zip(new.weights).zip(new.slots) {
-                trace.assign(*id, w);
+                trace.assign(*id, call.constrained(*id, w));
                 slots.iter().zip(own).for_each(|(slot, value)| trace.assign(*slot, value));
             }
             c.scalars.iter().zip(new.scalars).for_each(|(id, value)| trace.assign(*id, value));
