@@ -209,8 +209,7 @@ impl Model {
             trace.assign(c.iterations, step);
             let advance = trace.constant(Tensor::new(&[2], [0, 1])?);
             trace.assign(c.random, random + advance);
-            let state =
-                StepState::new(trace.variable(c.learning_rate), step.cast(DType::F32));
+            let state = StepState::new(trace.variable(c.learning_rate), step.cast(DType::F32));
             let weights: Vec<Var> = c.slots.iter().map(|(id, _)| trace.variable(*id)).collect();
             let gradients = grad(c.optimizer.scale_loss(loss), &weights);
             let read = |ids: &[VariableId]| -> Vec<Var> { ids.iter().map(|s| trace.variable(*s)).collect() };
@@ -235,6 +234,19 @@ impl Model {
             let rate = c.optimizer.learning_rate_at(step.max(0) as u64);
             let id = c.learning_rate;
             self.variables.slice_mut::<f32>(id)?[0] = rate;
+        }
+        Ok(())
+    }
+
+    /// Gives each weight its moving average, at the end of a run of an optimizer that keeps them.
+    #[cfg(feature = "full")]
+    pub(super) fn take_averages(&mut self) -> Result<()> {
+        let Some(c) = &self.compiled else { return Ok(()) };
+        let Some(n) = c.optimizer.average_slot() else { return Ok(()) };
+        for (weight, slots) in &c.slots {
+            if let Some(slot) = slots.get(n) {
+                self.variables.set(*weight, &self.variables.get(*slot)?)?;
+            }
         }
         Ok(())
     }
