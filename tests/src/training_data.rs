@@ -29,7 +29,8 @@ pub fn load(group: &Group, case: &Case) -> Result<(Tensor, Tensor), Fault> {
             let x = idx::parse(&read(group, images)?)?.rows(*from..*to)?;
             let y = idx::parse(&read(group, labels)?)?.rows(*from..*to)?;
             // "…, shape (640,28,28,1)"
-            let text = recipe["x"].as_str().and_then(|text| text.rsplit_once("shape (")).map_or("", |(_, s)| s);
+            let text =
+                recipe["x"].as_str().and_then(|text| text.rsplit_once("shape (")).map_or("", |(_, s)| s);
             let shape = text.trim_end_matches(')').split(',').filter_map(|d| d.trim().parse().ok());
             pictures(&x, &y, &shape.collect::<Vec<usize>>())
         }

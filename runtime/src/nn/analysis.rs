@@ -48,7 +48,8 @@ impl Model {
         for call in &self.topology.calls {
             let n = call.layer as usize;
             let layer = &self.layers[n];
-            let shape = |v: Option<&u32>| v.and_then(|v| self.value_shape(v)).copied().unwrap_or(Shape::SCALAR);
+            let shape =
+                |v: Option<&u32>| v.and_then(|v| self.value_shape(v)).copied().unwrap_or(Shape::SCALAR);
             let (input, output) = (shape(call.inputs.first()), shape(call.outputs.first()));
             let larger = |a: Reach, b: Reach| match (a, b) {
                 (Some((r, j)), Some((s, k))) => {
@@ -60,7 +61,8 @@ impl Model {
             let after = before.filter(|_| output.rank() == 3).map(|(mut field, mut jump)| {
                 if let Some(w) = layer.window() {
                     for axis in 0..2 {
-                        let extent = u64::from(w.kernel[axis].saturating_sub(1)) * u64::from(w.dilation[axis]);
+                        let extent =
+                            u64::from(w.kernel[axis].saturating_sub(1)) * u64::from(w.dilation[axis]);
                         field[axis] += extent * jump[axis];
                         jump[axis] *= u64::from(w.strides[axis]);
                     }

@@ -74,7 +74,7 @@ impl<'b> StepState<'b> {
 /// Of a gradient that is a sum of parts at indices, the sum of the squares of the parts.
 #[cfg(feature = "full")]
 fn sparse_squares(g: Var<'_>) -> Option<Var<'_>> {
-    use crate::Op;
+    use crate::op::Op;
     let builder = g.builder();
     let node = builder.node(builder.producer(g.id()));
     let operand = |n: usize| node.inputs.get(n).map(|id| Var::new(builder, *id));
