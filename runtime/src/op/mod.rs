@@ -3,6 +3,8 @@
 //!
 //! [`Op`] is closed and matched exhaustively, so the compiler lists what a new op still lacks.
 
+#[cfg(all(gradling_compact, target_arch = "wasm32", target_feature = "simd128"))]
+mod compact;
 pub mod conv;
 pub mod elementwise;
 pub mod index;

@@ -288,14 +288,22 @@ impl Compiler<'_> {
 
     /// Lets results of regions take the bytes of an operand that dies there.
     fn in_place(&mut self) {
-        for i in 0..self.steps.len() {
-            if !matches!(self.steps[i].op, Op::Region(_)) {
-                continue;
+        // The room in which each room's value is; all uses move at the end.
+        let mut within: Vec<usize> = (0..self.rooms.len()).collect();
+        let find = |within: &[usize], home: Home| match home {
+            Home::Buffer(mut n) => {
+                while within[n] != n {
+                    n = within[n];
+                }
+                Home::Buffer(n)
             }
-            for w in 0..self.steps[i].writes.len() {
-                let (home, kind) = self.steps[i].writes[w];
-                let Home::Buffer(new) = home else { continue };
-                let dying = self.steps[i].reads.iter().find_map(|&(h, k)| match h {
+            fixed => fixed,
+        };
+        for step in self.steps.iter().enumerate().filter(|(_, s)| matches!(s.op, Op::Region(_))) {
+            let (i, step) = step;
+            for &(home, kind) in &step.writes {
+                let Home::Buffer(new) = find(&within, home) else { continue };
+                let dying = step.reads.iter().find_map(|&(h, k)| match find(&within, h) {
                     Home::Buffer(old)
                         if old != new
                             && self.rooms[old].life.last == i
@@ -303,21 +311,23 @@ impl Compiler<'_> {
                             && k.0.numel() == kind.0.numel()
                             && k.1.size() == kind.1.size()
                             && self.rooms[old].life.bytes == bytes(&kind)
-                            && !self.steps[i].writes.iter().any(|w| w.0 == h) =>
+                            && !step.writes.iter().any(|w| find(&within, w.0) == Home::Buffer(old)) =>
                     {
                         Some(old)
                     }
                     _ => None,
                 });
                 if let Some(old) = dying {
-                    let last = self.rooms[new].life.last;
-                    let pinned = self.rooms[new].pinned;
-                    self.rehome(Home::Buffer(new), Home::Buffer(old));
-                    self.rooms[old].life.last = last;
-                    self.rooms[old].pinned = pinned;
+                    within[new] = old;
+                    self.rooms[old].life.last = self.rooms[new].life.last;
+                    self.rooms[old].pinned = self.rooms[new].pinned;
                     self.rooms[new].life = Lifetime { bytes: 0, first: usize::MAX, last: 0 };
                 }
             }
+        }
+        let uses = self.steps.iter_mut().flat_map(|s| s.reads.iter_mut().chain(s.writes.iter_mut()));
+        for home in uses.map(|s| &mut s.0).chain(self.homes.iter_mut().flatten()) {
+            *home = find(&within, *home);
         }
     }
 

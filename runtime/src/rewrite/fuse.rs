@@ -30,9 +30,17 @@ struct Groups {
     of: Vec<usize>,
     /// The nodes of each group in graph order.
     members: Vec<Vec<usize>>,
-    /// Whether a node's result is needed outside of regions or by a root.
+    /// The nodes that read each node's results.
     users: Vec<Vec<usize>>,
+    /// Whether a root is among a node's results.
     root: Vec<bool>,
+    /// A place for each node such that operands come first; the nodes of a group have one place. It bounds the
+    /// search for cycles (Pearce and Kelly, "A dynamic topological sort algorithm for directed acyclic graphs",
+    /// 2006).
+    place: Vec<usize>,
+    /// The search that last saw each node.
+    seen: Vec<u32>,
+    searches: u32,
 }
 
 impl Groups {
@@ -43,6 +51,9 @@ impl Groups {
             members: Vec::new(),
             users: vec![Vec::new(); n],
             root: vec![false; n],
+            place: (0..n).collect(),
+            seen: vec![0; n],
+            searches: 0,
         };
         for (i, node) in graph.nodes.iter().enumerate() {
             for v in &node.inputs {
@@ -72,10 +83,10 @@ impl Groups {
         g
     }
 
-    /// Merges group `b` into group `a` if the result is a legal region.
+    /// Merges group `b` into group `a`, whose results it reads, if the result is a legal region.
     fn try_merge(&mut self, graph: &Graph, a: usize, b: usize) {
         let union = merged(&self.members[a], &self.members[b]);
-        if self.program(graph, &union).is_none() || self.cyclic(graph, &union) {
+        if self.program(graph, &union).is_none() || !self.make_room(graph, a, b) {
             return;
         }
         for &m in &self.members[b] {
@@ -85,32 +96,80 @@ impl Groups {
         self.members[a] = union;
     }
 
-    /// Whether a value that leaves the group comes back to it through other nodes.
-    fn cyclic(&self, graph: &Graph, union: &[usize]) -> bool {
-        let mut seen = vec![false; graph.nodes.len()];
-        let mut stack = Vec::new();
-        let inside = |n: usize| union.binary_search(&n).is_ok();
-        for &m in union {
-            stack.extend(graph.nodes[m].inputs.iter().map(|v| producer(graph, *v)).filter(|&p| !inside(p)));
-        }
-        while let Some(n) = stack.pop() {
-            if inside(n) {
-                return true;
+    /// Gives groups `a` and `b` one place, with everything that `b` needs before it and everything that needs `a`
+    /// after it; false where a value that leaves `a` comes to `b` through other nodes.
+    fn make_room(&mut self, graph: &Graph, a: usize, b: usize) -> bool {
+        let (first, last) = (self.place[self.members[a][0]], self.place[self.members[b][0]]);
+        let Some(mut before) = self.reach(b, Some(a), |g, n, to| {
+            let inputs = graph.nodes[n].inputs.iter().map(|v| producer(graph, *v));
+            to.extend(inputs.filter(|&p| g.place[p] >= first));
+        }) else {
+            return false;
+        };
+        let Some(mut after) = self.reach(a, None, |g, n, to| {
+            to.extend(g.users[n].iter().copied().filter(|&u| g.place[u] < last));
+        }) else {
+            return false;
+        };
+        // The places of all that moves, filled again in order; one stays free.
+        before.sort_unstable_by_key(|n| self.place[*n]);
+        after.sort_unstable_by_key(|n| self.place[*n]);
+        let moving = before.iter().chain(&after);
+        let mut places: Vec<usize> = moving.map(|n| self.place[*n]).chain([first, last]).collect();
+        places.sort_unstable();
+        let mut free = places.into_iter();
+        let groups = before.iter().map(|n| Ok(*n)).chain([Err(())]).chain(after.iter().map(|n| Ok(*n)));
+        for (unit, place) in groups.zip(free.by_ref()) {
+            let members: &[usize] = match unit {
+                Ok(n) if self.of[n] == usize::MAX => &[n],
+                Ok(n) => &self.members[self.of[n]],
+                Err(()) => {
+                    for &m in self.members[a].iter().chain(&self.members[b]) {
+                        self.place[m] = place;
+                    }
+                    continue;
+                }
+            };
+            for &m in members {
+                self.place[m] = place;
             }
-            // No node is too early to matter: its group may need one whose group ends after a member.
-            if core::mem::replace(&mut seen[n], true) {
+        }
+        true
+    }
+
+    /// One node of each group, and each node without one, that `step` leads to from a group, over any number of
+    /// steps; `None` where they lead to `forbidden` other than at once.
+    fn reach(
+        &mut self,
+        from: usize,
+        forbidden: Option<usize>,
+        step: impl Fn(&Groups, usize, &mut Vec<usize>),
+    ) -> Option<Vec<usize>> {
+        self.searches += 1;
+        let (mut found, mut stack) = (Vec::new(), Vec::new());
+        for &m in &self.members[from] {
+            step(self, m, &mut stack);
+        }
+        stack.retain(|n| Some(self.of[*n]) != forbidden);
+        while let Some(n) = stack.pop() {
+            let group = self.of[n];
+            if group == from || core::mem::replace(&mut self.seen[n], self.searches) == self.searches {
                 continue;
             }
-            let group = self.of[n];
-            let whole: &[usize] = if group == usize::MAX { &[n] } else { &self.members[group] };
-            for &m in whole {
-                seen[m] = true;
-                // Edges within a group are no way out of it.
-                let inputs = graph.nodes[m].inputs.iter().map(|v| producer(graph, *v));
-                stack.extend(inputs.filter(|p| group == usize::MAX || self.of[*p] != group));
+            if Some(group) == forbidden {
+                return None;
+            }
+            found.push(n);
+            if group == usize::MAX {
+                step(self, n, &mut stack);
+                continue;
+            }
+            for &m in &self.members[group] {
+                self.seen[m] = self.searches;
+                step(self, m, &mut stack);
             }
         }
-        false
+        Some(found)
     }
 
     /// The region of these nodes, the values it reads and those it gives; `None` beyond the limits.

@@ -1,10 +1,12 @@
-//! Rewrite passes over graphs: fold, simplify, cse, dce, fuse. Each keeps what the graph computes.
+//! Rewrite passes over graphs: fold, simplify, cse, dce, sums, fuse. Each keeps what the graph computes.
 
 mod fuse;
 mod passes;
+mod sums;
 
 pub use fuse::fuse;
 pub use passes::{cse, dce, fold, simplify};
+pub use sums::sums;
 
 use crate::graph::Graph;
 use crate::op::{Node, ValueId};
@@ -22,6 +24,7 @@ pub fn optimize(graph: &Graph) -> Result<Graph> {
             break;
         }
     }
+    graph = dce(&cse(&sums(&graph)?)?)?;
     dce(&fuse(&graph)?)
 }
 

@@ -83,11 +83,13 @@ impl Cell for GruCell {
         let groups: &[usize] = if self.reset_after { &[3] } else { &[2, 1] };
         let mut shared = self.gates.begin(call, "GRU", batch, groups)?;
         if let (true, Some(bias)) = (self.reset_after, shared.bias) {
-            let columns = 3 * self.gates.units;
-            let row = |n: usize| bias.slice(&[n, 0], &[1, columns]).reshape(&[columns]);
-            shared.bias = Some(row(0));
+            let units = self.gates.units;
+            let row = |n: usize, at: usize, size: usize| bias.slice(&[n, at], &[1, size]).reshape(&[size]);
+            // Where both rows are only added, they are added ahead of the loop.
+            let both = row(0, 0, 2 * units) + row(1, 0, 2 * units);
+            shared.bias = Some(Var::concat(&[both, row(0, 2 * units, units)], 0));
             // Spread once, so that its gradient is one sum over the batch.
-            shared.values.push(row(1).broadcast_to(&[batch, columns]));
+            shared.values.push(row(1, 2 * units, units).broadcast_to(&[batch, units]));
         }
         Ok(shared)
     }
@@ -104,24 +106,25 @@ impl Cell for GruCell {
         x: Var<'b>,
         states: &[Var<'b>],
     ) -> Result<(Var<'b>, Vec<Var<'b>>)> {
-        let (h, units) = (states[0], self.gates.units);
+        let (h, gates) = (states[0], &self.gates);
+        let [x_z, x_r, x_h] = [0, 1, 2].map(|n| gates.gate(x, n));
         let (z, r, candidate);
         if self.reset_after {
-            let mut inner = shared.recurrent.product(h);
+            let inner = shared.recurrent.product(h);
+            let [h_z, h_r, mut h_h] = [0, 1, 2].map(|n| gates.gate(inner, n));
             if let Some(bias) = shared.values.first() {
-                inner = inner + *bias;
+                h_h = h_h + *bias;
             }
-            let sum = x + inner;
-            z = self.recurrent_activation.apply(call, self.gates.gate(sum, 0));
-            r = self.recurrent_activation.apply(call, self.gates.gate(sum, 1));
-            candidate = self.gates.gate(x, 2) + r * self.gates.gate(inner, 2);
+            z = self.recurrent_activation.apply(call, x_z + h_z);
+            r = self.recurrent_activation.apply(call, x_r + h_r);
+            candidate = x_h + r * h_h;
         } else {
             let last = shared.recurrent.factors.len() - 1;
             let parts: Vec<Var<'b>> = (0..last).map(|i| shared.recurrent.part(i, h)).collect();
-            let sum = x.slice(&[0, 0], &[x.dim(0), 2 * units]) + Var::concat(&parts, -1);
-            z = self.recurrent_activation.apply(call, self.gates.gate(sum, 0));
-            r = self.recurrent_activation.apply(call, self.gates.gate(sum, 1));
-            candidate = self.gates.gate(x, 2) + shared.recurrent.part(last, r * h);
+            let inner = Var::concat(&parts, -1);
+            z = self.recurrent_activation.apply(call, x_z + gates.gate(inner, 0));
+            r = self.recurrent_activation.apply(call, x_r + gates.gate(inner, 1));
+            candidate = x_h + shared.recurrent.part(last, r * h);
         }
         let new = self.activation.apply(call, candidate);
         let h = z * h + (1.0 - z) * new;
