@@ -264,7 +264,8 @@ impl Loss {
     }
 
     /// The loss of a batch, a scalar unless the reduction is none. `sample_weight` multiplies the losses of
-    /// samples; it has their shape, or one that broadcasts to it.
+    /// samples; it has their shape, or one that broadcasts to it. Time steps that the output's mask leaves out
+    /// do not count.
     ///
     /// **Errors** when the targets do not fit the output.
     pub fn call<'b>(
@@ -274,7 +275,12 @@ impl Loss {
         output: Var<'b>,
         sample_weight: Option<Var<'b>>,
     ) -> Result<Var<'b>> {
-        self.masked(Some(call), target, output, sample_weight, None)
+        let fits = |m: &Var<'b>| {
+            let (mask, full) = (m.shape().to_vec(), output.shape().to_vec());
+            full.split_last().is_some_and(|(_, steps)| steps == mask)
+        };
+        let mask = call.mask(output).filter(fits).map(|m| m.cast(DType::F32));
+        self.masked(Some(call), target, output, sample_weight, mask)
     }
 
     /// [`call`](Loss::call) outside of a model's call, as hand-written training loops need it: the output is
