@@ -10,8 +10,9 @@ const SHOWN_UNITS = 32;
 
 const INPUT_SHAPE = [SIDE, SIDE, 1];
 
-export function buildModel(kind: ModelKind): Model {
-  const model = tf.sequential();
+/** A network with random weights: others at each call, unless a seed is given. */
+export function buildModel(kind: ModelKind, seed?: number): Model {
+  const model = tf.sequential(seed === undefined ? {} : { seed });
   if (kind === 'mlp') {
     model.add(tf.layers.flatten({ inputShape: INPUT_SHAPE }));
     model.add(tf.layers.dense({ units: 128, activation: 'relu' }));

@@ -21,6 +21,8 @@ export interface TrainSettings {
   epochs: number;
   /** Go on from the weights that the worker holds instead of fresh ones. */
   keepWeights: boolean;
+  /** Of initial weights and shuffling; random without it. */
+  seed?: number;
 }
 
 export type ToWorker =

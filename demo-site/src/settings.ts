@@ -5,6 +5,8 @@ import { MODEL_KINDS, OPTIMIZERS, type ModelKind, type OptimizerKind, type Train
 /** Learning rates that suit each optimizer on this problem. */
 const USUAL_RATE: Record<OptimizerKind, string> = { adam: '0.001', momentum: '0.02', sgd: '0.1' };
 
+/** `?seed=1` in the address makes every run the same. */
+const seed = new URLSearchParams(location.search).get('seed');
 const form = byId('train', HTMLFormElement);
 const fields = byId('settings', HTMLFieldSetElement);
 const model = byId('model', HTMLSelectElement);
@@ -32,6 +34,7 @@ export function readSettings(): TrainSettings {
     batchSize: batchSize.valueAsNumber,
     epochs: epochs.valueAsNumber,
     keepWeights: keep.checked,
+    ...(seed === null ? {} : { seed: Number(seed) }),
   };
 }
 

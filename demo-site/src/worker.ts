@@ -63,7 +63,7 @@ async function train(settings: TrainSettings): Promise<void> {
   requireIdle('start a new one');
   if (data === undefined) throw new Error('The data are not loaded yet');
   if (!settings.keepWeights || held?.kind !== settings.model) {
-    hold({ model: buildModel(settings.model), kind: settings.model });
+    hold({ model: buildModel(settings.model, settings.seed), kind: settings.model });
   }
   if (held === undefined) return;
   training = new Training(held.model, settings, data, {

@@ -1,7 +1,8 @@
 //! Reverse-mode differentiation over any [`Builder`](crate::op::Builder): one vector-Jacobian rule per op, written in ops, so that
 //! gradients can be differentiated again.
 
-use crate::op::{ValueId, Var};
+use crate::misuse;
+use crate::op::{CustomGradient, ValueId, Var};
 use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -38,7 +39,10 @@ pub fn grad_with<'b>(y: Var<'b>, cotangent: Var<'b>, xs: &[Var<'b>]) -> Vec<Var<
     for i in 0..=last {
         let node = builder.node(i);
         let reaches = |v: &ValueId| is_target(*v) || active[builder.producer(*v)];
-        active[i] = node.inputs.iter().any(reaches);
+        active[i] = match builder.custom_gradient(i) {
+            Some(rule) => rule.inputs.iter().any(reaches),
+            None => node.inputs.iter().any(reaches),
+        };
     }
 
     let mut cotangents: BTreeMap<ValueId, Var<'b>> = BTreeMap::new();
@@ -52,13 +56,19 @@ pub fn grad_with<'b>(y: Var<'b>, cotangent: Var<'b>, xs: &[Var<'b>]) -> Vec<Var<
             continue;
         }
         let var = |v: ValueId| Var::new(builder, v);
-        let inputs: Vec<Var<'b>> = node.inputs.iter().map(|&v| var(v)).collect();
+        let custom = builder.custom_gradient(i);
+        let operands = custom.as_ref().map_or(&node.inputs, |rule| &rule.inputs);
+        let inputs: Vec<Var<'b>> = operands.iter().map(|&v| var(v)).collect();
         let outputs: Vec<Var<'b>> = node.outputs().map(var).collect();
         let given: Vec<Var<'b>> = outputs
             .iter()
             .map(|o| cotangents.get(&o.id()).copied().unwrap_or_else(|| o.zeros_like()))
             .collect();
-        for (x, dx) in inputs.iter().zip(node.op.vjp(&inputs, &outputs, &given)) {
+        let parts = match &custom {
+            Some(rule) => applied(rule, &inputs, outputs[0], given[0]),
+            None => node.op.vjp(&inputs, &outputs, &given),
+        };
+        for (x, dx) in inputs.iter().zip(parts) {
             let wanted = is_target(x.id()) || (x.id() != ValueId::POISON && active[builder.producer(x.id())]);
             if let (Some(dx), true) = (dx, wanted) {
                 let sum = match cotangents.get(&x.id()) {
@@ -70,4 +80,18 @@ pub fn grad_with<'b>(y: Var<'b>, cotangent: Var<'b>, xs: &[Var<'b>]) -> Vec<Var<
         }
     }
     xs.iter().map(|x| cotangents.get(&x.id()).copied().unwrap_or_else(|| x.zeros_like())).collect()
+}
+
+/// The cotangents that a caller's rule gives.
+fn applied<'b>(rule: &CustomGradient, x: &[Var<'b>], y: Var<'b>, g: Var<'b>) -> Vec<Option<Var<'b>>> {
+    let parts = (rule.backward)(x, y, g);
+    let fits = |(x, dx): (&Var<'b>, &Var<'b>)| x.shape() == dx.shape() || dx.id() == ValueId::POISON;
+    if parts.len() != x.len() || !x.iter().zip(&parts).all(fits) {
+        y.fail(misuse!(
+            "custom_gradient: expected {} cotangents of the shapes of the inputs, got {}",
+            x.len(),
+            parts.len()
+        ));
+    }
+    parts.into_iter().map(Some).collect()
 }

@@ -1,6 +1,6 @@
 //! Traced graphs: an SSA list of ops.
 
-use crate::op::{Builder, Kind, Node, Op, Random, ValueId, Var};
+use crate::op::{Builder, CustomGradient, Kind, Node, Op, Random, ValueId, Var};
 use crate::variables::{VariableId, Variables};
 use crate::{DType, Error, Result, Shape, Tensor, misuse};
 use alloc::collections::BTreeMap;
@@ -97,6 +97,7 @@ impl Graph {
 pub struct Trace {
     graph: RefCell<Graph>,
     variables: RefCell<BTreeMap<VariableId, ValueId>>,
+    customs: RefCell<BTreeMap<usize, CustomGradient>>,
     error: RefCell<Option<Error>>,
 }
 
@@ -239,5 +240,13 @@ impl Builder for Trace {
 
     fn producer(&self, value: ValueId) -> usize {
         self.graph.borrow().values[value.index()].1 as usize
+    }
+
+    fn custom_gradient(&self, index: usize) -> Option<CustomGradient> {
+        self.customs.borrow().get(&index).cloned()
+    }
+
+    fn set_custom_gradient(&self, value: ValueId, rule: CustomGradient) {
+        self.customs.borrow_mut().insert(self.producer(value), rule);
     }
 }

@@ -32,6 +32,8 @@ pub mod math;
 pub mod nn;
 pub mod op;
 pub mod plan;
+#[cfg(feature = "plot")]
+pub mod plot;
 #[cfg(feature = "alloc")]
 pub mod rewrite;
 pub mod rng;

@@ -1,7 +1,7 @@
 //! The eager builder: records ops and computes each at once (`tf.GradientTape`).
 
 use crate::kernel::{Cpu, View};
-use crate::op::{Builder, Kind, Node, OPERANDS, Op, ValueId, Var};
+use crate::op::{Builder, CustomGradient, Kind, Node, OPERANDS, Op, ValueId, Var};
 use crate::variables::{VariableId, Variables};
 use crate::{Error, Level, Result, Tensor, Trace, autodiff, misuse};
 use alloc::vec::Vec;
@@ -80,16 +80,81 @@ impl Tape {
             .ok_or_else(|| misuse!("tape: the value belongs to another tape"))
     }
 
-    /// The gradients of `y` (summed where it is no scalar) with respect to `xs`. The tape is persistent: it may
-    /// be asked any number of times, also for gradients of gradients through
-    /// [`autodiff::grad`].
+    /// The gradients of `y` (summed where it is no scalar) with respect to `xs`; zeros where `y` does not depend on an
+    /// x. The tape is persistent: it may be asked any number of times.
+    ///
+    /// What [`autodiff::grad`] gives is a value of the tape again, so that its gradient is a second derivative, as with
+    /// nested tapes:
+    ///
+    /// ```
+    /// use gradling::{Tape, Tensor, autodiff::grad};
+    /// let tape = Tape::new();
+    /// let (w, b) = (tape.watch(&Tensor::scalar(2.0)), tape.watch(&Tensor::scalar(1.0)));
+    /// let y = w * w * w + b;
+    /// let first = grad(y, &[w, b]);
+    /// let second = tape.gradient(first[0], &[w])?;
+    /// assert_eq!([tape.value(first[0])?.item()?, tape.value(first[1])?.item()?], [12.0, 1.0]);
+    /// assert_eq!(second[0].item()?, 12.0);
+    /// # Ok::<(), gradling::Error>(())
+    /// ```
     ///
     /// **Errors** with the first error of any op on the tape.
     pub fn gradient<'b>(&'b self, y: Var<'b>, xs: &[Var<'b>]) -> Result<Vec<Tensor>> {
         autodiff::grad(y, xs).into_iter().map(|g| self.value(g)).collect()
     }
 
-    fn compute(&self, op: &Op, inputs: &[ValueId], kinds: &[Kind]) -> Result<Vec<Tensor>> {
+    /// The gradients of `sum(y * cotangent)` with respect to `xs` (`output_gradients` of `tf.GradientTape.gradient`).
+    ///
+    /// **Errors** as [`gradient`](Tape::gradient).
+    pub fn gradient_with<'b>(
+        &'b self,
+        y: Var<'b>,
+        cotangent: &Tensor,
+        xs: &[Var<'b>],
+    ) -> Result<Vec<Tensor>> {
+        let cotangent = self.constant(cotangent);
+        autodiff::grad_with(y, cotangent, xs).into_iter().map(|g| self.value(g)).collect()
+    }
+
+    /// The derivative of every element of `y` with respect to every element of `x` (`tf.GradientTape.jacobian`).
+    ///
+    /// **Shape**: `y.shape + x.shape`.
+    ///
+    /// **Errors** as [`gradient`](Tape::gradient).
+    pub fn jacobian<'b>(&'b self, y: Var<'b>, x: Var<'b>) -> Result<Tensor> {
+        let shape = y.shape();
+        let mut rows = Vec::new();
+        for i in 0..shape.numel() {
+            let mut unit = alloc::vec![0.0; shape.numel()];
+            unit[i] = 1.0;
+            rows.extend(self.gradient_with(y, &Tensor::new(&shape.list(), unit)?, &[x])?);
+        }
+        let dims: Vec<usize> = shape.to_vec().into_iter().chain(x.shape().to_vec()).collect();
+        if rows.is_empty() {
+            return Tensor::zeros(&dims);
+        }
+        Tensor::stack(&rows, 0)?.reshape(&dims)
+    }
+
+    /// Ops on tensors, computed at once, without a gradient.
+    ///
+    /// ```
+    /// use gradling::{Tape, Tensor};
+    /// let x = Tensor::new(&[2, 2], [1.0, 2.0, 3.0, 4.0])?;
+    /// let y = Tape::compute(&[&x], |x| x[0].matmul(x[0]).sum(&[0], false))?;
+    /// assert_eq!(y.to_string(), "[22. 32.]");
+    /// # Ok::<(), gradling::Error>(())
+    /// ```
+    ///
+    /// **Errors** with the first error of any op.
+    pub fn compute(values: &[&Tensor], f: impl for<'t> FnOnce(&[Var<'t>]) -> Var<'t>) -> Result<Tensor> {
+        let tape = Tape::new();
+        let operands: Vec<Var<'_>> = values.iter().map(|t| tape.constant(t)).collect();
+        let result = f(&operands);
+        tape.value(result)
+    }
+
+    fn run(&self, op: &Op, inputs: &[ValueId], kinds: &[Kind]) -> Result<Vec<Tensor>> {
         let operands: Fixed<Tensor, OPERANDS> = {
             let values = self.values.borrow();
             inputs.iter().map(|v| values[v.index()].clone()).collect()
@@ -125,7 +190,7 @@ impl Builder for Tape {
         }
         let node = self.trace.node(self.trace.producer(first));
         let kinds: Vec<Kind> = node.outputs().map(|v| self.trace.kind(v)).collect();
-        match self.compute(&node.op, inputs, &kinds) {
+        match self.run(&node.op, inputs, &kinds) {
             Ok(results) => self.values.borrow_mut().extend(results),
             Err(e) => {
                 self.trace.fail(e);
@@ -161,5 +226,13 @@ impl Builder for Tape {
 
     fn producer(&self, value: ValueId) -> usize {
         self.trace.producer(value)
+    }
+
+    fn custom_gradient(&self, index: usize) -> Option<CustomGradient> {
+        self.trace.custom_gradient(index)
+    }
+
+    fn set_custom_gradient(&self, value: ValueId, rule: CustomGradient) {
+        self.trace.set_custom_gradient(value, rule);
     }
 }

@@ -114,6 +114,60 @@ impl Variables {
         self.buffer.write(offset, value)
     }
 
+    /// Adds to the value (`tf.Variable.assign_add`).
+    ///
+    /// **Errors** as [`set`](Variables::set), and for bytes and booleans.
+    pub fn assign_add(&mut self, id: VariableId, value: &Tensor) -> Result<()> {
+        self.update(id, value, |a, b| a + b, i32::wrapping_add)
+    }
+
+    /// Subtracts from the value (`tf.Variable.assign_sub`).
+    ///
+    /// **Errors** as [`assign_add`](Variables::assign_add).
+    ///
+    /// ```
+    /// use gradling::{Tape, Tensor, Variables};
+    /// let mut variables = Variables::new();
+    /// let w = variables.add("w", &Tensor::scalar(5.0), true)?;
+    /// for _ in 0..20 {
+    ///     let tape = Tape::with_variables(&variables)?;
+    ///     let x = tape.variable(w);
+    ///     let step = tape.gradient((x - 3.0).square() * 0.25, &[x])?;
+    ///     variables.assign_sub(w, &step[0])?;
+    /// }
+    /// assert!((variables.get(w)?.item()? - 3.0).abs() < 1e-4);
+    /// # Ok::<(), gradling::Error>(())
+    /// ```
+    pub fn assign_sub(&mut self, id: VariableId, value: &Tensor) -> Result<()> {
+        self.update(id, value, |a, b| a - b, i32::wrapping_sub)
+    }
+
+    fn update(
+        &mut self,
+        id: VariableId,
+        value: &Tensor,
+        float: fn(f32, f32) -> f32,
+        integer: fn(i32, i32) -> i32,
+    ) -> Result<()> {
+        fn each<T: Copy>(to: &mut [T], by: &[T], f: fn(T, T) -> T) {
+            for (to, &by) in to.iter_mut().zip(by) {
+                *to = f(*to, by);
+            }
+        }
+        let v = self.describe(id)?;
+        if v.shape != *value.shape() {
+            return Err(misuse!("variable {}: expected shape {}, got {}", v.name, v.shape, value.shape()));
+        }
+        match v.dtype {
+            DType::F32 => each(self.slice_mut::<f32>(id)?, value.as_f32()?, float),
+            DType::I32 => each(self.slice_mut::<i32>(id)?, value.as_i32()?, integer),
+            DType::U8 | DType::Bool => {
+                return Err(misuse!("variable {}: {} has no arithmetic; set it", v.name, v.dtype));
+            }
+        }
+        Ok(())
+    }
+
     /// The elements in place.
     ///
     /// **Errors** when there is no such variable or its type is another.

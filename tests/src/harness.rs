@@ -32,7 +32,7 @@ pub fn run_case(group: &Group, case: &Case) -> Outcome {
         "optimizer" => crate::run_optimizer::run(group, case),
         "model-training" => crate::run_training::run(group, case),
         "schedule" => crate::run_schedule::run(group, case),
-        "regularizer" => Outcome::Unsupported(case.class_name.clone()),
+        "regularizer" => crate::run_regularizer::run(group, case),
         other => Outcome::Unsupported(format!("kind {other}")),
     }
 }

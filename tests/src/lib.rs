@@ -22,6 +22,7 @@ pub mod run_loss;
 pub mod run_metric;
 pub mod run_op;
 pub mod run_optimizer;
+pub mod run_regularizer;
 pub mod run_schedule;
 pub mod run_training;
 pub mod table;

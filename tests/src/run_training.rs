@@ -173,6 +173,9 @@ impl Job {
                 };
                 let runner = &mut runners[at].1;
                 std::mem::swap(&mut runner.variables, &mut variables);
+                let done = trained.step_loss.len() as u64;
+                let rate = Tensor::scalar(self.optimizer.learning_rate_at(done));
+                runner.variables.set(state.learning_rate, &rate)?;
                 let results = runner.step(&[x, y])?;
                 std::mem::swap(&mut runner.variables, &mut variables);
                 let loss = results[0].1.to_f32()[0];

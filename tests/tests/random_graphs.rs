@@ -1,7 +1,8 @@
 //! A plan computes what the tape computes, on random graphs with their gradients: fusion, common
 //! subexpressions, memory reuse and in-place writes must not show.
 
-use gradling::{Tensor, Var, Window};
+use gradling::compose::{PadMode, SliceMasks};
+use gradling::{DType, Tensor, Var, Window};
 use gradling_tests::compare::{Tolerance, compare};
 use gradling_tests::executor;
 use gradling_tests::program::{Input, Program};
@@ -12,7 +13,7 @@ type Step = (u8, u8, u8);
 
 const ROWS: usize = 3;
 const COLUMNS: usize = 4;
-const KINDS: u8 = 24;
+const KINDS: u8 = 40;
 
 /// Applies step `kind` to `x` and `y`, both of shape [3, 4], with a result of that shape whose size is bounded.
 fn apply<'b>(kind: u8, x: Var<'b>, y: Var<'b>) -> Var<'b> {
@@ -49,8 +50,46 @@ fn apply<'b>(kind: u8, x: Var<'b>, y: Var<'b>) -> Var<'b> {
             let window = Window::new([2, 2]).padding(gradling::Padding::Same);
             x.reshape(&[1, ROWS, COLUMNS, 1]).max_pool2d(&window).reshape(&whole)
         }
+        23 => x.cumsum(1, true, false) * 0.25 + y.cumsum(0, false, true) * 0.25,
+        24 => (x * 0.5).cumprod(1, false, true).tanh() + y,
+        25 => x.sort(1, false) * 0.5 + y.sort(0, true) * 0.5,
+        26 => x.gather(picks(x, &[ROWS], &[2, 0, 2]), 0) - y,
+        27 => x.take_along_axis(picks(x, &whole, &[0, 3, 1, 1, 2, 2, 2, 0, 3, 1, 0, 3]), 1) * y.tanh(),
+        28 => {
+            let rows = x.unsorted_segment_sum(picks(x, &[ROWS], &[1, -1, 1]), ROWS);
+            rows.tanh() + y
+        }
+        29 => {
+            x.reverse(&[0])
+                .strided_slice(&[0, -1], &[ROWS as isize, 0], &[1, -3], &SliceMasks::default())
+                .tile(&[1, 4])
+                + y
+        }
+        30 => x
+            .roll(&[1, -2], &[0, 1])
+            .maximum(y.pad_with(&[(0, 0), (1, 1)], PadMode::Reflect).slice(&[0, 1], &whole)),
+        31 => Var::einsum("ij,kj,kl->il", &[x, y, x]).tanh(),
+        32 => x.gelu(true).minimum(y.mish()) + x.elu(1.0).clip(-1.0, 1.0),
+        33 => Var::select(x.greater(y).all(&[0], true), x, y.hard_sigmoid()),
+        34 => x.prod(&[1], true).tanh() + y,
+        35 => x.floormod(y.abs() + 0.5) * 0.5,
+        36 => (x * 2.0).cast(DType::I32).abs().sum(&[0], true).cast(DType::F32).tanh() + y,
+        37 => {
+            let window = Window::new([3, 2]).strides([1, 2]).padding(gradling::Padding::Same);
+            let filter = y.slice(&[0, 0], &[3, 2]).reshape(&[3, 2, 1, 1]);
+            let half = x.reshape(&[1, ROWS, COLUMNS, 1]).avg_pool2d(&window);
+            half.conv2d_transpose(filter, &[1, ROWS, COLUMNS, 1], &window).reshape(&whole).tanh()
+        }
+        38 => {
+            let (values, indices) = x.top_k(2);
+            Var::concat(&[values, indices.cast(DType::F32) * 0.25], 1) + y
+        }
         _ => x.stop_gradient() + y * 0.5,
     }
+}
+
+fn picks<'b>(beside: Var<'b>, dims: &[usize], data: &[i32]) -> Var<'b> {
+    beside.constant_like(Tensor::new(dims, data.to_vec()).expect("indices"))
 }
 
 fn emit<'b>(inputs: &[Var<'b>], steps: &[Step]) -> Vec<Var<'b>> {

@@ -14,28 +14,29 @@ impl<'b> Var<'b> {
         Var::select(self.greater(self.scalar_like(0.0)), self, self * alpha)
     }
 
-    /// `f` below zero, this value elsewhere. `f` only sees values below zero, so that no infinity of its other side
+    /// `f` where `below` holds, this value elsewhere. `f` sees zero elsewhere, so that no infinity of its other side
     /// reaches the gradient.
-    fn below_zero(self, f: impl FnOnce(Var<'b>) -> Var<'b>) -> Var<'b> {
-        let zero = self.scalar_like(0.0);
-        let below = self.less(zero);
-        Var::select(below, f(Var::select(below, self, zero)), self)
+    fn where_below(self, below: Var<'b>, f: impl FnOnce(Var<'b>) -> Var<'b>) -> Var<'b> {
+        Var::select(below, f(Var::select(below, self, self.scalar_like(0.0))), self)
     }
 
     /// `keras.activations.elu`, with `alpha` 1 `tf.nn.elu`: `x` above 0, else `alpha (e^x - 1)`.
     pub fn elu(self, alpha: f32) -> Var<'b> {
-        let y = self.below_zero(Var::expm1);
+        let zero = self.scalar_like(0.0);
+        let y = self.where_below(self.less(zero), Var::expm1);
         if alpha == 1.0 {
             return y;
         }
-        Var::select(self.greater(self.scalar_like(0.0)), y, y * alpha)
+        Var::select(self.greater(zero), y, y * alpha)
     }
 
     /// `tf.nn.selu` (Klambauer et al. 2017).
     pub fn selu(self) -> Var<'b> {
         const ALPHA: f32 = 1.673_263_2;
         const SCALE: f32 = 1.050_701;
-        self.below_zero(|x| x.expm1() * ALPHA) * SCALE
+        // Where the exponential rounds to 1 the linear side begins, as in TensorFlow.
+        let below = self.exp().less(self.scalar_like(1.0));
+        self.where_below(below, |x| x.expm1() * ALPHA) * SCALE
     }
 
     /// `keras.activations.celu`: `max(x, 0) + alpha (e^(min(x, 0) / alpha) - 1)`.

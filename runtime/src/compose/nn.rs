@@ -100,7 +100,12 @@ impl<'b> Var<'b> {
 
     /// [`softmax_cross_entropy`](Var::softmax_cross_entropy) along another axis, negative from the end.
     pub fn softmax_cross_entropy_axis(self, labels: Var<'b>, axis: isize) -> Var<'b> {
-        -(labels * self.log_softmax_axis(axis)).sum(&[axis], false)
+        // As TensorFlow has it, the gradient of the logits is softmax - labels whatever the labels sum to: the sum of
+        // the labels weighs the value and their own gradient only.
+        let shifted = self - self.max(&[axis], true).stop_gradient();
+        let total = shifted.exp().sum(&[axis], false).log();
+        let fixed = total.stop_gradient();
+        labels.sum(&[axis], false) * fixed - (labels * shifted).sum(&[axis], false) + (total - fixed)
     }
 
     /// `tf.nn.sparse_softmax_cross_entropy_with_logits`: this value, the logits `[.., classes]`, against int32

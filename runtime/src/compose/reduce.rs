@@ -97,7 +97,8 @@ impl<'b> Var<'b> {
     pub fn clip_by_global_norm(values: &[Var<'b>], norm: f32) -> Vec<Var<'b>> {
         let Some(own) = Var::global_norm(values) else { return Vec::new() };
         let one = own.scalar_like(1.0 / norm);
-        let scale = own.reciprocal().minimum(one) * norm + (own - own);
+        // A norm that is not finite makes the sum NaN.
+        let scale = own.reciprocal().minimum(one) * norm + own * 0.0;
         values.iter().map(|&v| v * scale).collect()
     }
 

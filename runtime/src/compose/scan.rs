@@ -59,8 +59,8 @@ impl<'b> Var<'b> {
         })
     }
 
-    /// `tf.argsort`: the int32 indices that sort this value along `axis`. Equal elements stay in their order, NaN comes
-    /// last.
+    /// `tf.argsort`: the int32 indices that sort this value along `axis`. Equal elements stay in their order, NaN
+    /// counts as the largest.
     pub fn argsort(self, axis: isize, descending: bool) -> Var<'b> {
         let x = if matches!(self.dtype(), DType::U8 | DType::Bool) { self.cast(DType::I32) } else { self };
         match x.shape().axis(axis) {

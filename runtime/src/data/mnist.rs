@@ -84,11 +84,11 @@ pub fn scaled(pictures: &Tensor) -> Result<Tensor> {
 /// numbers of pictures and labels that differ; a label above 9. Errors name the file or folder.
 pub fn load(source: &Source) -> Result<Mnist> {
     match source {
-        Source::Folder(folder) => from_folder(folder),
+        Source::Folder(folder) => from_folder("MNIST", folder),
         #[cfg(feature = "cli")]
         Source::Download(download) => {
             download.fill(&FILES)?;
-            from_folder(&download.cache)
+            from_folder("MNIST", &download.cache)
         }
         #[cfg(feature = "mnist-subset")]
         Source::Subset => super::mnist_subset::load(),
@@ -106,13 +106,14 @@ pub fn find(folder: &Path, name: &str) -> Option<PathBuf> {
     Some(folder.join(packed)).filter(|path| path.is_file())
 }
 
-fn from_folder(folder: &Path) -> Result<Mnist> {
+/// The four files in `folder` of the data set called `name`.
+pub(super) fn from_folder(name: &str, folder: &Path) -> Result<Mnist> {
     if !folder.is_dir() {
-        return Err(misuse!("MNIST: expected a folder, got {}", folder.display()));
+        return Err(misuse!("{name}: expected a folder, got {}", folder.display()));
     }
     let [train_x, train_y, test_x, test_y] = FILES.map(|file| {
         let path = find(folder, file.name).ok_or_else(|| {
-            misuse!("MNIST: expected {0} or {0}.gz in {1}, found neither", file.name, folder.display())
+            misuse!("{name}: expected {0} or {0}.gz in {1}, found neither", file.name, folder.display())
         })?;
         idx::read(&path)
     });

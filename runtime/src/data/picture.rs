@@ -1,4 +1,4 @@
-//! Pictures of digits in MNIST's form (feature `cli`).
+//! Pictures of digits in MNIST's form (feature `image`).
 //!
 //! MNIST's own preparation: the digit is fitted into 20x20 with its proportions kept, then moved so that its centre
 //! of mass is the centre of 28x28 (LeCun et al., "Gradient-based learning applied to document recognition", 1998).
@@ -10,8 +10,6 @@ use std::io::{BufRead, BufReader, Cursor, Seek};
 use std::path::Path;
 use std::vec;
 use std::vec::Vec;
-
-use image::{ImageReader, Limits};
 
 use crate::{Result, Tensor, device_error, format_error, misuse};
 
@@ -47,17 +45,7 @@ pub fn parse(bytes: &[u8]) -> Result<Tensor> {
 }
 
 fn from_reader(source: impl BufRead + Seek) -> Result<Tensor> {
-    let mut reader = ImageReader::new(source)
-        .with_guessed_format()
-        .map_err(|e| format_error!("expected a PNG or JPEG picture: {e}"))?;
-    if reader.format().is_none() {
-        return Err(format_error!("expected a PNG or JPEG picture, got something else"));
-    }
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(16384);
-    limits.max_image_height = Some(16384);
-    reader.limits(limits);
-    let picture = reader.decode().map_err(|e| format_error!("expected a PNG or JPEG picture: {e}"))?;
+    let picture = super::image::open(source)?;
     let picture =
         if picture.width().max(picture.height()) > WORK { picture.thumbnail(WORK, WORK) } else { picture };
     let pixels = picture.to_rgba8();

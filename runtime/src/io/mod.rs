@@ -3,3 +3,5 @@
 #[cfg(feature = "std")]
 pub mod atomic;
 pub mod model_file;
+#[cfg(feature = "std")]
+pub mod text;

@@ -4,7 +4,7 @@
 //! holds is up to the operands: [`Left`] and [`Right`] pack parts of a matrix, patches of images or a turned filter.
 
 use super::micro::{Kernel, Micro, Tile, family};
-use super::{Cpu, Shared, product};
+use super::{COMPACT, Cpu, Shared, product};
 use core::ops::Range;
 
 /// Most terms of a sum per pass over c. Sums are cut at the same places whatever else is split.
@@ -197,8 +197,7 @@ impl Blocked<'_> {
         let full = micro.columns();
         let count = height.div_ceil(micro.rows);
         for tile in 0..count {
-            let end = (tile + 1) * height / count;
-            let mut at = tile * height / count;
+            let Range { start: mut at, end } = spread(height, micro.rows, tile, count);
             while at < end {
                 let (place, run) = self.left.place(i + at);
                 let rows = run.min(end - at);
@@ -236,6 +235,15 @@ impl Blocked<'_> {
                 at += rows;
             }
         }
+    }
+}
+
+/// The rows of one of `count` tiles: spread evenly, or whole tiles first where all heights but the full one are slow.
+pub(super) fn spread(rows: usize, full: usize, tile: usize, count: usize) -> Range<usize> {
+    if COMPACT {
+        tile * full..rows.min((tile + 1) * full)
+    } else {
+        tile * rows / count..(tile + 1) * rows / count
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::blocked::{Blocked, Extents, Matrix};
 use super::patches::{Patches, Place, Turned};
-use super::{Cpu, depthwise, direct, generic, product};
+use super::{COMPACT, Cpu, depthwise, direct, generic, own_workspace, product};
 
 /// A convolution of images x of `[n, h, w, c]` with a filter w of `[kh, kw, c / groups, oc]` to y of `[n, oh, ow, oc]`.
 ///
@@ -182,7 +182,7 @@ pub fn conv2d(cpu: &Cpu, v: &Conv, x: &[f32], w: &[f32], y: &mut [f32], workspac
     v.check(x, w, y);
     if let Some(direct) = direct::Direct::new(v, false) {
         if !direct.convolve(cpu, x, w, y, workspace) {
-            generic::conv2d(v, x, w, y);
+            conv2d_unaided(cpu, v, x, w, y);
         }
         return;
     }
@@ -199,7 +199,7 @@ pub fn conv2d(cpu: &Cpu, v: &Conv, x: &[f32], w: &[f32], y: &mut [f32], workspac
         // SAFETY: the slices have the lengths of their shapes (checked above); row i of y begins at pixel i, where
         // the group has `ocg` channels of its own.
         if !unsafe { blocked.run(cpu, y, workspace) } {
-            return generic::conv2d(v, x, w, y);
+            return conv2d_unaided(cpu, v, x, w, y);
         }
     }
 }
@@ -212,7 +212,7 @@ pub fn conv2d_input_grad(cpu: &Cpu, v: &Conv, dy: &[f32], w: &[f32], dx: &mut [f
     v.check(dx, w, dy);
     if let Some(direct) = direct::Direct::turned(v) {
         if !direct.convolve(cpu, dy, w, dx, workspace) {
-            generic::conv2d_input_grad(v, dy, w, dx);
+            conv2d_input_grad_unaided(cpu, v, dy, w, dx);
         }
         return;
     }
@@ -253,7 +253,7 @@ pub fn conv2d_input_grad(cpu: &Cpu, v: &Conv, dy: &[f32], w: &[f32], dx: &mut [f
         // SAFETY: the slices have the lengths of their shapes (checked above); `Place::Grid` stays on the images of
         // dx, where the group has `cg` channels of its own.
         if !unsafe { blocked.run(cpu, dx, workspace) } {
-            return generic::conv2d_input_grad(v, dy, w, dx);
+            return conv2d_input_grad_unaided(cpu, v, dy, w, dx);
         }
     }
 }
@@ -266,7 +266,7 @@ pub fn conv2d_filter_grad(cpu: &Cpu, v: &Conv, x: &[f32], dy: &[f32], dw: &mut [
     v.check(x, dw, dy);
     if let Some(direct) = direct::Direct::new(v, true) {
         if !direct.filter_grad(cpu, x, dy, dw, workspace) {
-            generic::conv2d_filter_grad(v, x, dy, dw);
+            conv2d_filter_grad_unaided(cpu, v, x, dy, dw);
         }
         return;
     }
@@ -283,8 +283,38 @@ pub fn conv2d_filter_grad(cpu: &Cpu, v: &Conv, x: &[f32], dy: &[f32], dw: &mut [
         // SAFETY: the slices have the lengths of their shapes (checked above); row i of dw begins at tap and channel
         // i, where the group has `ocg` output channels of its own.
         if !unsafe { blocked.run(cpu, dw, workspace) } {
-            return generic::conv2d_filter_grad(v, x, dy, dw);
+            return conv2d_filter_grad_unaided(cpu, v, x, dy, dw);
         }
+    }
+}
+
+/// [`conv2d`] for a caller whose workspace is too short.
+#[cold]
+fn conv2d_unaided(cpu: &Cpu, v: &Conv, x: &[f32], w: &[f32], y: &mut [f32]) {
+    if COMPACT {
+        conv2d(cpu, v, x, w, y, &mut own_workspace(conv2d_workspace(v)))
+    } else {
+        generic::conv2d(v, x, w, y)
+    }
+}
+
+/// [`conv2d_input_grad`] for a caller whose workspace is too short.
+#[cold]
+fn conv2d_input_grad_unaided(cpu: &Cpu, v: &Conv, dy: &[f32], w: &[f32], dx: &mut [f32]) {
+    if COMPACT {
+        conv2d_input_grad(cpu, v, dy, w, dx, &mut own_workspace(conv2d_input_grad_workspace(v)))
+    } else {
+        generic::conv2d_input_grad(v, dy, w, dx)
+    }
+}
+
+/// [`conv2d_filter_grad`] for a caller whose workspace is too short.
+#[cold]
+fn conv2d_filter_grad_unaided(cpu: &Cpu, v: &Conv, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+    if COMPACT {
+        conv2d_filter_grad(cpu, v, x, dy, dw, &mut own_workspace(conv2d_filter_grad_workspace(v)))
+    } else {
+        generic::conv2d_filter_grad(v, x, dy, dw)
     }
 }
 

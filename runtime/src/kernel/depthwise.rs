@@ -1,14 +1,14 @@
 //! Depthwise convolution: one filter per channel, vectorised over channels.
 
 use super::vector::{by_channels, lanes, leveled, set_lanes};
-use super::{Conv, Cpu, Level, Shared, generic, product};
+use super::{COMPACT, Conv, Cpu, Level, Shared, generic, product};
 
 /// Multiply-adds that are worth several threads.
 const WORK: usize = 1 << 20;
 
-/// Whether every channel has exactly one filter of its own.
+/// Whether every channel has exactly one filter of its own. Compact builds treat such groups as any others.
 pub(super) fn suits(v: &Conv) -> bool {
-    v.groups > 1 && v.groups == v.c && v.c == v.oc
+    !COMPACT && v.groups > 1 && v.groups == v.c && v.c == v.oc
 }
 
 /// Runs `tasks` tasks, on several threads if the work is large.

@@ -2,7 +2,7 @@
 //! neighbouring output pixels are rows of a matrix that overlap in memory and nothing is gathered. Images that need
 //! columns of padding are copied, strip by strip, with that padding.
 
-use super::blocked::{TASK_WORK, TASKS, copy, turn};
+use super::blocked::{TASK_WORK, TASKS, copy, spread, turn};
 use super::micro::{Kernel, Micro, Tile, family};
 use super::{Conv, Cpu, Shared, product};
 use core::ops::Range;
@@ -209,7 +209,7 @@ impl Direct {
                 strip.as_ptr()
             };
             for tile in 0..tiles {
-                let (from, to) = (tile * self.ow / tiles, (tile + 1) * self.ow / tiles);
+                let Range { start: from, end: to } = spread(self.ow, micro.rows, tile, tiles);
                 for j in (0..self.oc).step_by(micro.columns()) {
                     let width = micro.columns().min(self.oc - j);
                     let vectors = width.div_ceil(micro.lanes);
@@ -273,7 +273,7 @@ impl Direct {
                     let dy = &dy[image * self.oh * self.ow * self.oc..][..self.oh * self.ow * self.oc];
                     for unit in own.clone() {
                         let (ky, part) = (unit / parts, unit % parts);
-                        let part = part * line / parts..(part + 1) * line / parts;
+                        let part = spread(line, micro.rows, part, parts);
                         // SAFETY: each unit has its own rows of dw, and the lengths were checked above.
                         unsafe { self.grad_unit(micro, (top, strip), dy, dw.as_ptr(), ky, part, &rows) };
                     }

@@ -1,7 +1,7 @@
 //! Matrix product.
 
 use super::blocked::{Blocked, Extents, Matrix};
-use super::{Cpu, generic, product};
+use super::{COMPACT, Cpu, generic, own_workspace, product};
 
 /// The product `c[m, n] = op(a) · op(b)` of row-major matrices.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, Hash)]
@@ -50,7 +50,11 @@ pub fn gemm(cpu: &Cpu, g: &Gemm, a: &[f32], b: &[f32], c: &mut [f32], workspace:
     let blocked = Blocked { extents: g.extents(), left: &left, right: &right, c_step: n };
     // SAFETY: the slices have the lengths of their shapes (checked above), and row i of c begins at `i · n`.
     if !unsafe { blocked.run(cpu, c, workspace) } {
-        generic::gemm(g, a, b, c);
+        if COMPACT {
+            gemm(cpu, g, a, b, c, &mut own_workspace(gemm_workspace(g)));
+        } else {
+            generic::gemm(g, a, b, c);
+        }
     }
 }
 

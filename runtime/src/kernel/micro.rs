@@ -29,6 +29,9 @@ pub(super) trait Vector: Copy {
     /// Terms per round of the inner loop over rows, where addresses with two registers do not exist: the rows then
     /// have a pointer each, and the terms of a round constant offsets.
     const UNROLL: usize = 1;
+    /// Whether there are few kernels: tiles of several vectors have none cut short, only the largest are unrolled, and
+    /// tiles of one vector that is whole run as if it were cut short.
+    const FEW: bool = false;
     /// The mask of the first `lanes` lanes, 1 to `LANES`.
     unsafe fn mask(lanes: usize) -> Self::Mask;
     unsafe fn zero() -> Self;
@@ -101,10 +104,10 @@ impl Micro {
 /// Repeats a block for the constants `$i` from 0 to below `$rows`, at most 14: loops this long are not always unrolled,
 /// and the accumulators must stay in registers.
 macro_rules! unrolled {
-    ($rows:ident, $i:ident => $body:block) => {
-        unrolled!(@ $rows $i $body 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
+    ($rows:expr, $i:ident => $body:block) => {
+        unrolled!(@ $rows, $i $body 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
     };
-    (@ $rows:ident $i:ident $body:block $($n:literal)*) => {
+    (@ $rows:expr, $i:ident $body:block $($n:literal)*) => {
         $(if $n < $rows {
             const $i: usize = $n;
             $body
@@ -123,23 +126,23 @@ pub(super) unsafe fn tile<V: Vector, const R: usize, const N: usize, const BY_CO
     // SAFETY: the offsets stay inside the operands the caller vouches for.
     unsafe {
         let mask = V::mask(t.tail);
-        let part = t.tail != V::LANES;
-        let acc = if V::FREE_MASKS || part {
+        let part = t.tail != V::LANES && !(V::FEW && N > 1);
+        let acc = if V::FREE_MASKS || part || (V::FEW && N == 1) {
             sums::<V, R, N, BY_COLUMNS, true>(t, mask)
         } else {
             sums::<V, R, N, BY_COLUMNS, false>(t, mask)
         };
         unrolled!(R, I => {
-            for v in 0..N {
-                let to = t.c.add(I * t.c_step + v * V::LANES);
-                if v + 1 == N && part {
-                    let sum = if t.add { V::load_part(to, mask).add(acc[I][v]) } else { acc[I][v] };
+            unrolled!(N, J => {
+                let to = t.c.add(I * t.c_step + J * V::LANES);
+                if J + 1 == N && part {
+                    let sum = if t.add { V::load_part(to, mask).add(acc[I][J]) } else { acc[I][J] };
                     sum.store_part(to, mask);
                 } else {
-                    let sum = if t.add { V::load(to).add(acc[I][v]) } else { acc[I][v] };
+                    let sum = if t.add { V::load(to).add(acc[I][J]) } else { acc[I][J] };
                     sum.store(to);
                 }
-            }
+            });
         });
     }
 }
@@ -153,57 +156,50 @@ unsafe fn sums<V: Vector, const R: usize, const N: usize, const BY_COLUMNS: bool
     t: &Tile,
     mask: V::Mask,
 ) -> [[V; N]; R] {
+    /// Pointers to rows of a, three rows each.
+    const GROUPS: usize = 5;
     let Tile { k, segments, a_segment, mut a, a_step, mut b, b_step, .. } = *t;
     // SAFETY: the offsets stay inside the operands the caller vouches for.
     unsafe {
         let mut acc = [[V::zero(); N]; R];
-        for _ in 0..segments {
+        let mut segments = segments;
+        while segments > 0 {
+            segments -= 1;
             // Row i of a by rows is `bases[i / 3] + (i % 3) · a_step`: few enough pointers to stay in registers.
-            let mut bases = [a; 5];
+            let mut bases = [a; GROUPS];
             if !BY_COLUMNS {
-                for (group, base) in bases.iter_mut().enumerate() {
-                    *base = a.wrapping_add(group * 3 * a_step);
-                }
+                unrolled!(GROUPS, I => { bases[I] = a.wrapping_add(I * 3 * a_step); });
             }
             let mut left = k;
-            if V::UNROLL > 1 && !BY_COLUMNS {
+            if V::UNROLL > 1 && !BY_COLUMNS && !(V::FEW && R * N < 8) {
                 let mut rows = [a; R];
-                for (i, row) in rows.iter_mut().enumerate() {
-                    *row = a.wrapping_add(i * a_step);
-                }
+                unrolled!(R, I => { rows[I] = a.wrapping_add(I * a_step); });
                 while left >= V::UNROLL {
-                    for u in 0..V::UNROLL {
+                    unrolled!(V::UNROLL, U => {
                         let row = vectors::<V, N, PART>(b, mask);
                         unrolled!(R, I => {
-                            let value = V::splat(*rows[I].add(u));
-                            for v in 0..N {
-                                acc[I][v] = acc[I][v].multiply_add(value, row[v]);
-                            }
+                            let value = V::splat(*rows[I].add(U));
+                            unrolled!(N, J => { acc[I][J] = acc[I][J].multiply_add(value, row[J]); });
                         });
                         b = b.wrapping_add(b_step);
-                    }
-                    for row in &mut rows {
-                        *row = row.wrapping_add(V::UNROLL);
-                    }
+                    });
+                    unrolled!(R, I => { rows[I] = rows[I].wrapping_add(V::UNROLL); });
                     left -= V::UNROLL;
                 }
-                for base in &mut bases {
-                    *base = base.wrapping_add(k - left);
-                }
+                unrolled!(GROUPS, I => { bases[I] = bases[I].wrapping_add(k - left); });
             }
-            for _ in 0..left {
+            while left > 0 {
                 let row = vectors::<V, N, PART>(b, mask);
                 unrolled!(R, I => {
                     let from = if BY_COLUMNS { bases[0].add(I) } else { bases[I / 3].add(I % 3 * a_step) };
                     let value = V::splat(*from);
-                    for v in 0..N {
-                        acc[I][v] = acc[I][v].multiply_add(value, row[v]);
-                    }
+                    unrolled!(N, J => { acc[I][J] = acc[I][J].multiply_add(value, row[J]); });
                 });
-                for base in &mut bases {
-                    *base = base.wrapping_add(if BY_COLUMNS { a_step } else { 1 });
-                }
+                unrolled!(GROUPS, I => {
+                    bases[I] = bases[I].wrapping_add(if BY_COLUMNS { a_step } else { 1 });
+                });
                 b = b.wrapping_add(b_step);
+                left -= 1;
             }
             a = a.wrapping_add(a_segment);
         }
@@ -220,10 +216,10 @@ unsafe fn vectors<V: Vector, const N: usize, const PART: bool>(b: *const f32, ma
     // SAFETY: the caller's.
     unsafe {
         let mut row = [V::zero(); N];
-        for (v, row) in row.iter_mut().enumerate() {
-            let from = b.add(v * V::LANES);
-            *row = if v + 1 == N && PART { V::load_part(from, mask) } else { V::load(from) };
-        }
+        unrolled!(N, J => {
+            let from = b.add(J * V::LANES);
+            row[J] = if J + 1 == N && PART { V::load_part(from, mask) } else { V::load(from) };
+        });
         row
     }
 }

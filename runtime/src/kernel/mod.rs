@@ -37,6 +37,23 @@ pub use threads::Pool;
 pub use vector::{Reduce, flush_denormals, reduce};
 pub use view::{View, ViewMut};
 
+/// Whether small code goes before the speed of what is rare: in a page, which downloads every byte of it. The build of
+/// the npm package sets `gradling_compact`.
+pub(crate) const COMPACT: bool =
+    cfg!(all(gradling_compact, target_arch = "wasm32", target_feature = "simd128", feature = "alloc"));
+
+/// Memory for a kernel whose caller brought too little: compact builds have no slower way to do without.
+#[cfg(feature = "alloc")]
+pub(crate) fn own_workspace(len: usize) -> alloc::vec::Vec<f32> {
+    alloc::vec![0.0; len]
+}
+
+/// Nothing: only compact builds ask.
+#[cfg(not(feature = "alloc"))]
+pub(crate) fn own_workspace(_len: usize) -> [f32; 0] {
+    []
+}
+
 /// The processor a kernel runs on: an instruction set that this machine has, and optionally a pool of threads.
 #[derive(Copy, Clone)]
 pub struct Cpu<'p> {
@@ -52,8 +69,10 @@ impl<'p> Cpu<'p> {
     }
 
     /// The level, one of [`Level::available`].
+    #[inline(always)]
     pub fn level(&self) -> Level {
-        self.level
+        // A constant lets the compiler drop the loops of the other levels.
+        if COMPACT { Level::Simd128 } else { self.level }
     }
 
     /// The pool of threads, if any.

@@ -1,7 +1,7 @@
 //! Pooling over NHWC images, vectorised over channels.
 
 use super::vector::{add_lanes, by_channels, lanes, leveled, set_lanes};
-use super::{Cpu, Level, Shared, generic, product};
+use super::{COMPACT, Cpu, Level, Shared, generic, product};
 
 /// A pooling window over images x of `[n, h, w, c]` that yields y of `[n, oh, ow, c]`.
 ///
@@ -105,7 +105,7 @@ pub fn max_pool2d_grad(cpu: &Cpu, v: &Pool2d, x: &[f32], dy: &[f32], dx: &mut [f
 /// # Panics
 /// If a slice does not have the length of its shape.
 pub fn average_pool2d(cpu: &Cpu, v: &Pool2d, x: &[f32], y: &mut [f32]) {
-    if cpu.level() == Level::Portable {
+    if COMPACT || cpu.level() == Level::Portable {
         return generic::average_pool2d(v, x, y);
     }
     v.check(x, y);
@@ -123,7 +123,7 @@ pub fn average_pool2d(cpu: &Cpu, v: &Pool2d, x: &[f32], y: &mut [f32]) {
 /// # Panics
 /// If a slice does not have the length of its shape.
 pub fn average_pool2d_grad(cpu: &Cpu, v: &Pool2d, dy: &[f32], dx: &mut [f32]) {
-    if cpu.level() == Level::Portable {
+    if COMPACT || cpu.level() == Level::Portable {
         return generic::average_pool2d_grad(v, dy, dx);
     }
     v.check(dx, dy);

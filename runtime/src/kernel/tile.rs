@@ -85,14 +85,11 @@ impl Registers {
         }
     }
 
-    /// The destination beside the sources, which are other registers.
+    /// The address of a destination, and how many elements to write there.
     #[inline(always)]
-    fn split<const N: usize>(&mut self, to: u8, from: [u8; N]) -> (&mut [u32], [&[u32]; N]) {
-        assert!(!from.contains(&to), "a destination register is not one of its sources");
-        // SAFETY: `to` differs from every source, so the mutable slice overlaps none of the shared ones:
-        // distinct scratch registers are distinct memory and operand memory is never written here.
-        let sources = from.map(|r| unsafe { &*(self.read(r) as *const [u32]) });
-        (self.write(to), sources)
+    fn target(&mut self, to: u8) -> (*mut u32, usize) {
+        let y = self.write(to);
+        (y.as_mut_ptr(), y.len())
     }
 
     /// Sets every element of `to`.
@@ -102,29 +99,102 @@ impl Registers {
     }
 
     /// `to[i] = f(a[i])`; `to` is not `a`.
+    // These loops are as plain as can be, so that they are vectorized even where little is inlined.
     #[inline(always)]
     pub fn map(&mut self, to: u8, a: u8, f: impl Fn(u32) -> u32) {
-        let (y, [a]) = self.split(to, [a]);
-        for (y, &a) in y.iter_mut().zip(a) {
-            *y = f(a);
+        assert!(to != a, "a destination register is not one of its sources");
+        let a = self.read(a).as_ptr();
+        let (y, n) = self.target(to);
+        let mut i = 0;
+        while i < n {
+            // SAFETY: every register holds n words; y is written through no other pointer, since `to` differs from `a`:
+            // distinct scratch registers are distinct memory and operand memory is never written here.
+            unsafe { *y.add(i) = f(*a.add(i)) };
+            i += 1;
         }
     }
 
     /// `to[i] = f(a[i], b[i])`; `to` is neither `a` nor `b`.
     #[inline(always)]
     pub fn map2(&mut self, to: u8, a: u8, b: u8, f: impl Fn(u32, u32) -> u32) {
-        let (y, [a, b]) = self.split(to, [a, b]);
-        for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
-            *y = f(a, b);
+        assert!(to != a && to != b, "a destination register is not one of its sources");
+        let (a, b) = (self.read(a).as_ptr(), self.read(b).as_ptr());
+        let (y, n) = self.target(to);
+        let mut i = 0;
+        while i < n {
+            // SAFETY: as in `map`.
+            unsafe { *y.add(i) = f(*a.add(i), *b.add(i)) };
+            i += 1;
         }
     }
 
     /// `to[i] = f(a[i], b[i], c[i])`; `to` is none of the others.
     #[inline(always)]
     pub fn map3(&mut self, to: u8, a: u8, b: u8, c: u8, f: impl Fn(u32, u32, u32) -> u32) {
-        let (y, [a, b, c]) = self.split(to, [a, b, c]);
-        for (((y, &a), &b), &c) in y.iter_mut().zip(a).zip(b).zip(c) {
-            *y = f(a, b, c);
+        assert!(to != a && to != b && to != c, "a destination register is not one of its sources");
+        let (a, b, c) = (self.read(a).as_ptr(), self.read(b).as_ptr(), self.read(c).as_ptr());
+        let (y, n) = self.target(to);
+        let mut i = 0;
+        while i < n {
+            // SAFETY: as in `map`.
+            unsafe { *y.add(i) = f(*a.add(i), *b.add(i), *c.add(i)) };
+            i += 1;
+        }
+    }
+}
+
+#[cfg(all(gradling_compact, target_arch = "wasm32", target_feature = "simd128"))]
+mod vectors {
+    use super::Registers;
+    use core::arch::wasm32::{v128, v128_load, v128_store};
+
+    type Addresses = (*const u32, *const u32, *const u32, *mut u32, *mut u32);
+
+    /// The loops of [`Registers`] over four words at a time.
+    impl Registers {
+        /// As [`map`](Registers::map).
+        #[inline(always)]
+        pub fn map_vectors(&mut self, to: u8, a: u8, f: impl Fn(v128) -> v128) {
+            let (mut a, _, _, mut y, end) = self.operands(to, a, a, a);
+            while y != end {
+                // SAFETY: every register holds whole vectors up to `end`; otherwise as in `map`.
+                unsafe { v128_store(y.cast(), f(v128_load(a.cast()))) };
+                (a, y) = (a.wrapping_add(4), y.wrapping_add(4));
+            }
+        }
+
+        /// As [`map2`](Registers::map2).
+        #[inline(always)]
+        pub fn map2_vectors(&mut self, to: u8, a: u8, b: u8, f: impl Fn(v128, v128) -> v128) {
+            let (mut a, mut b, _, mut y, end) = self.operands(to, a, b, b);
+            while y != end {
+                // SAFETY: as in `map_vectors`.
+                unsafe { v128_store(y.cast(), f(v128_load(a.cast()), v128_load(b.cast()))) };
+                (a, b, y) = (a.wrapping_add(4), b.wrapping_add(4), y.wrapping_add(4));
+            }
+        }
+
+        /// As [`map3`](Registers::map3).
+        #[inline(always)]
+        pub fn map3_vectors(&mut self, to: u8, a: u8, b: u8, c: u8, f: impl Fn(v128, v128, v128) -> v128) {
+            let (mut a, mut b, mut c, mut y, end) = self.operands(to, a, b, c);
+            while y != end {
+                // SAFETY: as in `map_vectors`.
+                unsafe {
+                    let value = f(v128_load(a.cast()), v128_load(b.cast()), v128_load(c.cast()));
+                    v128_store(y.cast(), value);
+                }
+                (a, b, c, y) = (a.wrapping_add(4), b.wrapping_add(4), c.wrapping_add(4), y.wrapping_add(4));
+            }
+        }
+
+        /// The addresses of sources and destination, and where the destination ends.
+        #[inline(never)]
+        fn operands(&mut self, to: u8, a: u8, b: u8, c: u8) -> Addresses {
+            assert!(to != a && to != b && to != c, "a destination register is not one of its sources");
+            let [a, b, c] = [a, b, c].map(|r| self.read(r).as_ptr());
+            let (y, n) = self.target(to);
+            (a, b, c, y, y.wrapping_add(n))
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Loops over vectors: denormal control, transposition and reductions.
 
 use super::blocked::copy;
-use super::{Cpu, Level, Shared, product};
+use super::{COMPACT, Cpu, Level, Shared, product};
 use core::marker::PhantomData;
 
 /// Calls an `#[inline(always)]` function compiled for the level, so that its plain loops use that level's vectors.
@@ -30,7 +30,11 @@ pub(crate) use leveled;
 /// `valid` is `L` unless `PART`.
 macro_rules! by_channels {
     ($c:expr, $f:ident($v:expr, $($arg:expr),*)) => {{
-        for at in (0..$c).step_by(16) {
+        for at in (0..$c).step_by(if $crate::kernel::COMPACT { 4 } else { 16 }) {
+            if $crate::kernel::COMPACT {
+                $f::<4, true>($v, at, ($c - at).min(4), $($arg),*);
+                continue;
+            }
             match ($c - at).min(16) {
                 16 => $f::<16, false>($v, at, 16, $($arg),*),
                 valid @ 9.. => $f::<16, true>($v, at, valid, $($arg),*),
@@ -218,6 +222,27 @@ fn wide_at(level: Level, kind: Reduce, x: &[f32], mid: usize, stride: usize, y: 
     leveled!(level, wide(kind: Reduce, x: &[f32], mid: usize, stride: usize, y: &mut [f32]))
 }
 
+impl Reduce {
+    fn identity(self) -> f32 {
+        match self {
+            Reduce::Sum => 0.0,
+            Reduce::Prod => 1.0,
+            Reduce::Max => f32::NEG_INFINITY,
+            Reduce::Min => f32::INFINITY,
+        }
+    }
+
+    #[inline(always)]
+    fn join(self, a: f32, b: f32) -> f32 {
+        match self {
+            Reduce::Sum => a + b,
+            Reduce::Prod => a * b,
+            Reduce::Max => larger(a, b),
+            Reduce::Min => smaller(a, b),
+        }
+    }
+}
+
 fn larger(a: f32, b: f32) -> f32 {
     if a > b || a.is_nan() { a } else { b }
 }
@@ -229,6 +254,9 @@ fn smaller(a: f32, b: f32) -> f32 {
 /// Few columns: 16 rows side by side make one wide row of partial results.
 #[inline(always)]
 fn narrow(kind: Reduce, x: &[f32], y: &mut [f32]) {
+    if COMPACT {
+        return narrow_of(kind.identity(), |a, b| kind.join(a, b), x, y);
+    }
     match kind {
         Reduce::Sum => narrow_of(0.0, |a, b| a + b, x, y),
         Reduce::Prod => narrow_of(1.0, |a, b| a * b, x, y),
@@ -268,6 +296,9 @@ fn fold(f: impl Fn(f32, f32) -> f32, acc: &mut [f32], row: &[f32]) {
 /// Many columns: row after row, `WIDTH` columns at a time. Row `r` of x begins at `r · stride`.
 #[inline(always)]
 fn wide(kind: Reduce, x: &[f32], mid: usize, stride: usize, y: &mut [f32]) {
+    if COMPACT {
+        return wide_of(kind.identity(), |a, b| kind.join(a, b), x, mid, stride, y);
+    }
     match kind {
         Reduce::Sum => wide_of(0.0, |a, b| a + b, x, mid, stride, y),
         Reduce::Prod => wide_of(1.0, |a, b| a * b, x, mid, stride, y),

@@ -1,5 +1,6 @@
 //! Microkernels for WebAssembly with 128-bit vectors, with and without fused multiply-add.
 
+use super::COMPACT;
 use super::micro::{Kernel, Micro, Tile, Vector, kernels, tile};
 use core::arch::wasm32::*;
 
@@ -11,6 +12,7 @@ impl<const FUSED: bool> Vector for F32x4<FUSED> {
     const LANES: usize = 4;
     const FREE_MASKS: bool = false;
     const UNROLL: usize = 4;
+    const FEW: bool = COMPACT;
     type Mask = usize;
     #[inline(always)]
     unsafe fn mask(lanes: usize) -> usize {
@@ -79,7 +81,44 @@ impl<const FUSED: bool> Vector for F32x4<FUSED> {
 /// See [`tile`].
 unsafe fn simd128<const R: usize, const N: usize, const BY_COLUMNS: bool>(t: &Tile) {
     // SAFETY: the caller's.
-    unsafe { tile::<F32x4<false>, R, N, BY_COLUMNS>(t) }
+    unsafe {
+        if COMPACT {
+            split(t, R, N, BY_COLUMNS)
+        } else {
+            tile::<F32x4<false>, R, N, BY_COLUMNS>(t)
+        }
+    }
+}
+
+/// The product of a tile from few kernels: of four rows or one, two whole vectors or one that may be cut short.
+///
+/// # Safety
+/// See [`tile`].
+#[inline(never)]
+unsafe fn split(t: &Tile, rows: usize, vectors: usize, by_columns: bool) {
+    // SAFETY: the parts lie inside the tile.
+    unsafe {
+        let mut part = *t;
+        let two = vectors == 2 && t.tail == 4;
+        for vector in 0..if two { 1 } else { vectors } {
+            part.tail = if vector + 1 < vectors { 4 } else { t.tail };
+            part.b = t.b.add(4 * vector);
+            for row in 0..if rows == 4 { 1 } else { rows } {
+                part.a = t.a.wrapping_add(row * if by_columns { 1 } else { t.a_step });
+                part.c = t.c.add(row * t.c_step + 4 * vector);
+                match (rows == 4, two, by_columns) {
+                    (true, true, false) => tile::<F32x4<false>, 4, 2, false>(&part),
+                    (true, true, true) => tile::<F32x4<false>, 4, 2, true>(&part),
+                    (true, false, false) => tile::<F32x4<false>, 4, 1, false>(&part),
+                    (true, false, true) => tile::<F32x4<false>, 4, 1, true>(&part),
+                    (false, true, false) => tile::<F32x4<false>, 1, 2, false>(&part),
+                    (false, true, true) => tile::<F32x4<false>, 1, 2, true>(&part),
+                    (false, false, false) => tile::<F32x4<false>, 1, 1, false>(&part),
+                    (false, false, true) => tile::<F32x4<false>, 1, 1, true>(&part),
+                }
+            }
+        }
+    }
 }
 
 /// # Safety

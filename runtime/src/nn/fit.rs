@@ -161,7 +161,6 @@ impl FitRun {
 
     fn train_step(&mut self, model: &mut Model) -> Result<Progress> {
         if self.step == 0 {
-            model.clear_totals()?;
             self.begin_epoch()?;
         }
         let (epoch, step) = (self.epoch, self.step + 1);
@@ -172,12 +171,18 @@ impl FitRun {
         };
         let loss = match &mut self.train {
             Source::Memory(samples) => {
+                if step == 1 {
+                    model.clear_totals()?;
+                }
                 let loss = model.advance(samples, self.batch_size, Mode::Train, &mut explain)?;
                 Some(loss)
             }
             Source::Stream(stream) => match stream.next_batch()? {
                 Some(batch) => {
                     let n = model.check_batch("fit", &batch)?;
+                    if step == 1 {
+                        model.clear_totals()?;
+                    }
                     Some(model.advance(&mut Samples::new(batch, 0..n), n, Mode::Train, &mut explain)?)
                 }
                 None => None,
@@ -446,8 +451,9 @@ impl Model {
         }
         for (n, y) in batch.y.0.iter().enumerate() {
             let classes = self.topology.outputs.get(n).and_then(|v| self.value_shape(v));
-            if let (Some(true), Some(classes)) = (compiled.losses.of(n).map(|l| l.is_sparse()), classes) {
-                check_labels(what, self.output_layer(n), y, classes.dim(-1))?;
+            let loss = compiled.losses.of(n).filter(|l| l.is_sparse());
+            if let (Some(loss), Some(classes)) = (loss, classes) {
+                check_labels(what, self.output_layer(n), y, classes.dim(-1), loss.ignored_class())?;
             }
         }
         Ok(samples)

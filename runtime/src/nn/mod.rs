@@ -4,6 +4,8 @@
 pub mod activation;
 pub mod callback;
 mod compiled;
+#[cfg(feature = "full")]
+pub mod constraint;
 mod evaluate;
 pub mod fit;
 #[cfg(feature = "full")]
@@ -20,6 +22,8 @@ pub mod optimizer;
 mod packed;
 #[cfg(feature = "std")]
 mod progress;
+#[cfg(feature = "full")]
+pub mod regularizer;
 pub mod samples;
 #[cfg(feature = "full")]
 pub mod schedule;
@@ -34,32 +38,44 @@ pub use callback::{CsvLogger, ModelCheckpoint, SaveFreq};
 pub use callback::{
     EarlyStopping, LambdaCallback, LearningRateScheduler, Mode, ReduceLrOnPlateau, TerminateOnNan,
 };
+#[cfg(feature = "full")]
+pub use constraint::Constraint;
 pub use fit::{Fit, FitRun, Progress, Verbose};
 #[cfg(feature = "full")]
 pub use functional::{Shared, Subclass, Symbol};
 pub use history::{History, Logs};
 pub use init::Initializer;
+#[cfg(feature = "full")]
+pub use init::{Distribution, FanMode};
 pub use layer::{
     ActivationLayer, Call, Conv2D, Dense, Dropout, Flatten, Layer, LayerConfig, MaxPooling2D, Weights,
 };
 #[cfg(feature = "full")]
 pub use layer::{
-    ActivityRegularization, Add, AdditiveAttention, AlphaDropout, Attention, Average, AveragePooling1D,
-    AveragePooling2D, BatchNormalization, Bidirectional, Cell, CellCall, CellConfig, Concatenate, Conv1D,
-    Conv1DTranspose, Conv2DTranspose, Conv3D, Cropping1D, Cropping2D, DepthwiseConv1D, DepthwiseConv2D, Dot,
-    ELU, Embedding, GaussianDropout, GaussianNoise, GlobalAveragePooling1D, GlobalAveragePooling2D,
-    GlobalMaxPooling1D, GlobalMaxPooling2D, GroupNormalization, GroupedQueryAttention, Gru, GruCell,
-    Interpolation, Lambda, LayerNormalization, LeakyReLU, Lstm, LstmCell, Masking, MaxPooling1D, Maximum,
-    MergeMode, Minimum, MultiHeadAttention, Multiply, PReLU, Permute, RMSNormalization, ReLU, Recurrence,
-    RepeatVector, Rescaling, Reshape, Rnn, ScoreMode, SeparableConv1D, SeparableConv2D, SimpleRnn,
-    SimpleRnnCell, Softmax, SpatialDropout1D, SpatialDropout2D, StackedRnn, StackedRnnCells, Subtract,
-    TimeDistributed, UnitNormalization, UpSampling1D, UpSampling2D, ZeroPadding1D, ZeroPadding2D,
+    ActivityRegularization, Add, AdditiveAttention, AlphaDropout, Aspect, Attention, Average,
+    AveragePooling1D, AveragePooling2D, BatchNormalization, Bidirectional, Cell, CellCall, CellConfig,
+    CenterCrop, Concatenate, Conv1D, Conv1DTranspose, Conv2DTranspose, Conv3D, Cropping1D, Cropping2D,
+    DepthwiseConv1D, DepthwiseConv2D, Dot, ELU, Embedding, Factor, FillMode, FlipMode, GaussianDropout,
+    GaussianNoise, GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D,
+    GroupNormalization, GroupedQueryAttention, Gru, GruCell, Interpolation, Lambda, LayerNormalization,
+    LeakyReLU, Lstm, LstmCell, Masking, MaxPooling1D, Maximum, MergeMode, Minimum, MultiHeadAttention,
+    Multiply, Normalization, PReLU, Permute, RMSNormalization, RandomBrightness, RandomContrast, RandomCrop,
+    RandomFlip, RandomRotation, RandomTranslation, RandomZoom, ReLU, Recurrence, RepeatVector, Rescaling,
+    Reshape, Resizing, Rnn, ScoreMode, SeparableConv1D, SeparableConv2D, SimpleRnn, SimpleRnnCell, Softmax,
+    SpatialDropout1D, SpatialDropout2D, StackedRnn, StackedRnnCells, Subtract, TimeDistributed,
+    UnitNormalization, UpSampling1D, UpSampling2D, ZeroPadding1D, ZeroPadding2D,
 };
 pub use loss::{Loss, Reduction};
 pub use losses::Losses;
 pub use metric::Metric;
 pub use model::{Model, Sequential};
+#[cfg(feature = "full")]
+pub use optimizer::{
+    Adadelta, Adagrad, AdamW, Adamax, AmsGrad, Ftrl, Lion, Nadam, OptimizerState, Options, RmsProp,
+};
 pub use optimizer::{Adam, Optimizer, Sgd};
+#[cfg(feature = "full")]
+pub use regularizer::{OrthogonalMode, Regularizer};
 pub use samples::{Arrays, Batch, Batches};
 #[cfg(feature = "full")]
 pub use schedule::{

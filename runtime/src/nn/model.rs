@@ -635,9 +635,10 @@ pub(super) fn with_batch(sample: &Shape, batch: usize) -> Result<Shape> {
 pub(super) fn snake_case(class: &str) -> String {
     let mut name = String::new();
     let mut previous = ' ';
-    for c in class.chars() {
-        let word_starts = c.is_ascii_uppercase() && previous.is_ascii_lowercase();
-        if word_starts {
+    let mut rest = class.chars().peekable();
+    while let Some(c) = rest.next() {
+        let before_lower = previous != ' ' && rest.peek().is_some_and(char::is_ascii_lowercase);
+        if c.is_ascii_uppercase() && (previous.is_ascii_lowercase() || before_lower) {
             name.push('_');
         }
         name.push(c.to_ascii_lowercase());
@@ -655,5 +656,8 @@ mod tests {
         assert_eq!(snake_case("MaxPooling2D"), "max_pooling2d");
         assert_eq!(snake_case("Conv2D"), "conv2d");
         assert_eq!(snake_case("LayerNormalization"), "layer_normalization");
+        assert_eq!(snake_case("Conv2DTranspose"), "conv2d_transpose");
+        assert_eq!(snake_case("LeakyReLU"), "leaky_re_lu");
+        assert_eq!(snake_case("RMSNormalization"), "rms_normalization");
     }
 }

@@ -148,13 +148,20 @@ pub(super) fn gather(session: &mut Session, input: usize, t: &Tensor, rows: &[u3
 }
 
 /// Class indices must be whole numbers below the number of classes.
-pub(super) fn check_labels(what: &str, layer: &str, y: &Tensor, classes: usize) -> Result<()> {
+pub(super) fn check_labels(
+    what: &str,
+    layer: &str,
+    y: &Tensor,
+    classes: usize,
+    ignored: Option<i32>,
+) -> Result<()> {
+    let wrong = |l: i32| (l < 0 || l as usize >= classes) && Some(l) != ignored;
     let bad = match y.data() {
-        Data::U8(v) => v.iter().position(|&l| l as usize >= classes).map(|i| (i, v[i] as f32)),
-        Data::I32(v) => v.iter().position(|&l| l < 0 || l as usize >= classes).map(|i| (i, v[i] as f32)),
-        Data::Bool(v) => v.iter().position(|&l| l as usize >= classes).map(|i| (i, 1.0)),
+        Data::U8(v) => v.iter().position(|&l| wrong(l as i32)).map(|i| (i, v[i] as f32)),
+        Data::I32(v) => v.iter().position(|&l| wrong(l)).map(|i| (i, v[i] as f32)),
+        Data::Bool(v) => v.iter().position(|&l| wrong(l as i32)).map(|i| (i, 1.0)),
         Data::F32(v) => {
-            let whole = |l: f32| l >= 0.0 && l < classes as f32 && crate::math::floor(l) == l;
+            let whole = |l: f32| crate::math::floor(l) == l && !wrong(l as i32);
             v.iter().position(|&l| !whole(l)).map(|i| (i, v[i]))
         }
     };

@@ -3,6 +3,8 @@
 //!
 //! [`Op`] is closed and matched exhaustively, so the compiler lists what a new op still lacks.
 
+#[cfg(all(gradling_compact, target_arch = "wasm32", target_feature = "simd128"))]
+mod compact;
 pub mod conv;
 pub mod elementwise;
 pub mod index;
@@ -29,7 +31,7 @@ pub use scan::{Argsort, Recurrence};
 pub use source::Random;
 pub use used::Kernels;
 #[cfg(feature = "alloc")]
-pub use var::{Builder, Node, ValueId, Var};
+pub use var::{Backward, Builder, CustomGradient, Node, ValueId, Var};
 pub use window::{Padding, Window};
 
 use crate::kernel::{Cpu, View, ViewMut};

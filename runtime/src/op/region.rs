@@ -3,7 +3,9 @@
 //! A single elementwise op runs as a region of one instruction, so there is one elementwise kernel.
 
 use super::scalar::{Binary, Compare, Unary};
-use super::{Kernels, used};
+use super::Kernels;
+#[cfg(not(all(gradling_compact, target_arch = "wasm32", target_feature = "simd128")))]
+use super::used;
 use crate::kernel::tile::{self, Program, REGISTERS, Registers};
 use crate::kernel::{Cpu, View, ViewMut};
 use crate::{DType, Result, Shape, misuse};
@@ -176,6 +178,11 @@ impl<const K: Kernels> Program for Linked<'_, K> {
 
     #[inline(always)]
     fn execute(&self, r: &mut Registers) {
+        #[cfg(all(gradling_compact, target_arch = "wasm32", target_feature = "simd128"))]
+        for instruction in &self.0.code {
+            super::compact::execute(r, instruction);
+        }
+        #[cfg(not(all(gradling_compact, target_arch = "wasm32", target_feature = "simd128")))]
         for &Instruction { op, to, a, b, c } in &self.0.code {
             match op {
                 Scalar::Unary(f) => f.run::<K>(r, to, a),

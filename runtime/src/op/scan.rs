@@ -90,7 +90,7 @@ impl Recurrence {
 }
 
 /// The order of the elements along the last axis, int32: `x[.., order]` is sorted, equal elements stay in their
-/// order, NaN comes last (`tf.argsort`).
+/// order, NaN counts as the largest (`tf.argsort`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Argsort {
     /// The largest first.
@@ -116,7 +116,7 @@ impl Argsort {
         match x.dtype() {
             DType::F32 => index::argsort(n, x.slice::<f32>()?, y.slice()?, |a, b| match a.partial_cmp(&b) {
                 Some(order) => turn(order),
-                None => a.is_nan().cmp(&b.is_nan()),
+                None => turn(a.is_nan().cmp(&b.is_nan())),
             }),
             DType::I32 | DType::U8 | DType::Bool => {
                 index::argsort(n, x.slice::<i32>()?, y.slice()?, |a, b| turn(a.cmp(&b)));

@@ -2,6 +2,7 @@
 
 use super::{Binary, Compare, Kind, Op, ReduceKind, Unary};
 use crate::{DType, Error, Shape, Tensor, misuse};
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::ops;
 
@@ -59,6 +60,22 @@ pub trait Builder {
     fn node(&self, index: usize) -> Node;
     /// The node that computes a value.
     fn producer(&self, value: ValueId) -> usize;
+    /// The rule that stands for the vjp of node `index`, if it has one of its own.
+    fn custom_gradient(&self, index: usize) -> Option<CustomGradient>;
+    /// Gives the node of a value a rule of its own.
+    fn set_custom_gradient(&self, value: ValueId, rule: CustomGradient);
+}
+
+/// A vjp of a caller: the cotangents of the inputs from the inputs, the result and its cotangent.
+pub type Backward = dyn for<'b> Fn(&[Var<'b>], Var<'b>, Var<'b>) -> Vec<Var<'b>>;
+
+/// A gradient rule of a caller, for one node.
+#[derive(Clone)]
+pub struct CustomGradient {
+    /// The values that the rule has cotangents for.
+    pub inputs: Vec<ValueId>,
+    /// The rule.
+    pub backward: Rc<Backward>,
 }
 
 /// A handle to a value of a builder. Methods apply ops; binary ops broadcast as in NumPy.
@@ -218,6 +235,32 @@ impl<'b> Var<'b> {
     /// `tf.stop_gradient`
     pub fn stop_gradient(self) -> Var<'b> {
         self.apply(Op::StopGradient)
+    }
+
+    /// `tf.custom_gradient`: `forward(inputs)`, whose gradient is what `backward(inputs, result, cotangent)` says: the
+    /// cotangents of the inputs, each of the input's shape. The rule is made of ops and so has a gradient itself.
+    ///
+    /// ```
+    /// use gradling::{Tape, Tensor, Var};
+    /// let tape = Tape::new();
+    /// let x = tape.watch(&Tensor::scalar(3.0));
+    /// // The square, whose gradient is kept within -1 and 1.
+    /// let y = Var::custom_gradient(&[x], |x| x[0].square(), |x, _, g| vec![(g * x[0] * 2.0).clip(-1.0, 1.0)]);
+    /// assert_eq!(tape.value(y)?.item()?, 9.0);
+    /// assert_eq!(tape.gradient(y, &[x])?[0].item()?, 1.0);
+    /// # Ok::<(), gradling::Error>(())
+    /// ```
+    pub fn custom_gradient(
+        inputs: &[Var<'b>],
+        forward: impl FnOnce(&[Var<'b>]) -> Var<'b>,
+        backward: impl for<'c> Fn(&[Var<'c>], Var<'c>, Var<'c>) -> Vec<Var<'c>> + 'static,
+    ) -> Var<'b> {
+        let y = forward(inputs).stop_gradient();
+        if y.id != ValueId::POISON {
+            let inputs = inputs.iter().map(|x| x.id).collect();
+            y.builder.set_custom_gradient(y.id, CustomGradient { inputs, backward: Rc::new(backward) });
+        }
+        y
     }
 
     /// Reduces axes (negative from the end; none means all); `keep` leaves them with size 1.

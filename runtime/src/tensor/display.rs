@@ -116,15 +116,13 @@ impl Page<'_> {
         let cut = self.cut(axis);
         let shown = cut.map_or(n, |edge| 2 * edge);
         let last_axis = axis + 1 == self.dims.len();
-        let closing = self.dims.len() - axis;
         let mut column = indent;
         for i in 0..shown + usize::from(cut.is_some()) {
             let dots = cut == Some(i);
             if last_axis {
                 let word = if dots { String::from("...") } else { self.word() };
-                let end = if i + 1 == shown + usize::from(cut.is_some()) { closing } else { 0 };
-                let wide = word.chars().count();
-                if i > 0 && column + 1 + wide + end > self.options.linewidth {
+                let wide = word.len();
+                if i > 0 && column + 1 + wide + axis + 1 > self.options.linewidth {
                     self.line(indent, 1);
                     column = indent;
                 } else if i > 0 {
@@ -283,6 +281,20 @@ mod tests {
         assert_eq!(text(&[], &[3.0]), "3.0");
         assert_eq!(text(&[0, 2], &[]), "[]");
         assert_eq!(text(&[2, 1, 2], &[1.0, 2.0, 3.0, 4.0]), "[[[1. 2.]]\n\n [[3. 4.]]]");
+        assert_eq!(text(&[2], &[1.5, f32::NAN]), "[1.5 nan]");
+        assert_eq!(text(&[], &[1e-5]), "1e-05");
+        assert_eq!(text(&[], &[1.5e20]), "1.5e+20");
+        assert_eq!(text(&[2], &[1e8, 1.0]), "[1.e+08 1.e+00]");
+        assert_eq!(text(&[2], &[1e-45, 1.0]), "[1.e-45 1.e+00]");
+        assert_eq!(text(&[2], &[0.001, 0.99]), "[0.001 0.99 ]");
+        assert_eq!(text(&[3], &[1.0 / 3.0, 2.0 / 3.0, 123.456]), "[  0.33333334   0.6666667  123.456     ]");
+        let special = [1.5e-7, -2.0, f32::NAN, 0.0];
+        assert_eq!(text(&[2, 2], &special), "[[ 1.5e-07 -2.0e+00]\n [     nan  0.0e+00]]");
+        let grid = Tensor::linspace(0.0, 1.0, 12).unwrap().reshape(&[2, 2, 3]).unwrap();
+        assert_eq!(
+            grid.to_string(),
+            "[[[0.         0.09090909 0.18181819]\n  [0.27272728 0.36363637 0.45454547]]\n\n [[0.54545456 0.6363636  0.7272728 ]\n  [0.8181819  0.90909094 1.        ]]]"
+        );
         let bools = Tensor::new(&[2], alloc::vec![true, false]).unwrap();
         assert_eq!(bools.to_string(), "[ True False]");
         assert_eq!(Tensor::new(&[3], [7, -10, 0]).unwrap().to_string(), "[  7 -10   0]");
@@ -300,5 +312,9 @@ mod tests {
             line,
             "[ 0  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15 16 17 18 19 20 21 22 23\n 24 25 26 27 28 29]"
         );
+        let rows = Tensor::range(0.0, 90.0, 1.5).unwrap().reshape(&[2, 30]).unwrap();
+        let first =
+            "[[ 0.   1.5  3.   4.5  6.   7.5  9.  10.5 12.  13.5 15.  16.5 18.  19.5\n  21.  22.5 24.";
+        assert!(rows.to_string().starts_with(first));
     }
 }

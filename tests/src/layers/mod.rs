@@ -27,7 +27,7 @@ pub fn layer(class: &str, config: &Config) -> Result<Box<dyn Layer>, Fault> {
     if let Some((key, value)) = config.iter().find(|(k, v)| unknown(k) && !v.is_null()) {
         return unsupported(format!("{class} with {key} {}", value["class_name"]));
     }
-    if config.get("data_format").and_then(Value::as_str).is_some_and(|f| f != "channels_last") {
+    if channels_first(config) && class != "Flatten" {
         return unsupported(format!("{class} with channels first"));
     }
     let trainable = config.get("trainable").and_then(Value::as_bool).unwrap_or(true);
@@ -39,6 +39,10 @@ pub fn layer(class: &str, config: &Config) -> Result<Box<dyn Layer>, Fault> {
         }
     }
     unsupported(class)
+}
+
+fn channels_first(config: &Config) -> bool {
+    config.get("data_format").and_then(Value::as_str).is_some_and(|f| f != "channels_last")
 }
 
 /// The layer of this class, if the family has it.
@@ -99,4 +103,50 @@ fn padding(config: &Config) -> Result<Padding, Fault> {
         Some("valid") => Ok(Padding::Valid),
         other => unsupported(format!("padding {other:?}")),
     }
+}
+
+/// As many numbers as the layer has axes; one number stands for all.
+fn each<const N: usize>(config: &Config, key: &str) -> Result<[u32; N], Fault> {
+    match config.get(key).and_then(integers).as_deref() {
+        Some([n]) => Ok([*n as u32; N]),
+        Some(all) if all.len() == N => Ok(std::array::from_fn(|i| all[i] as u32)),
+        other => Err(Fault::Failed(format!("{key} is {other:?}"))),
+    }
+}
+
+fn single(config: &Config, key: &str) -> Result<u32, Fault> {
+    each::<1>(config, key).map(|[n]| n)
+}
+
+/// Whole numbers; null is none.
+fn list(config: &Config, key: &str) -> Result<Vec<i32>, Fault> {
+    match config.get(key) {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(value) => match integers(value) {
+            Some(all) => Ok(all.into_iter().map(|n| n as i32).collect()),
+            None => Err(Fault::Failed(format!("{key} is {value}"))),
+        },
+    }
+}
+
+/// Pairs `(before, after)` for each axis; one number stands for all, one for an axis for both of its ends.
+fn borders<const N: usize>(config: &Config, key: &str) -> Result<[[u32; 2]; N], Fault> {
+    let fault = || Fault::Failed(format!("{key} is {:?}", config.get(key)));
+    let value = config.get(key).ok_or_else(fault)?;
+    if let Some([n]) = integers(value).as_deref() {
+        return Ok([[*n as u32; 2]; N]);
+    }
+    let pairs = if N == 1 { std::slice::from_ref(value) } else { value.as_array().ok_or_else(fault)? };
+    let mut all = [[0; 2]; N];
+    if pairs.len() != N {
+        return Err(fault());
+    }
+    for (border, pair) in all.iter_mut().zip(pairs) {
+        *border = match integers(pair).as_deref() {
+            Some([n]) => [*n as u32; 2],
+            Some([a, b]) => [*a as u32, *b as u32],
+            _ => return Err(fault()),
+        };
+    }
+    Ok(all)
 }

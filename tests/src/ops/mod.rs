@@ -75,12 +75,6 @@ impl<'b> Args<'_, 'b> {
         Ok(list.iter().map(|&d| if d < 0 { free } else { d as usize }).collect())
     }
 
-    /// Axis `key` counted from the front, of `rank` axes.
-    fn axis(&self, key: &str, default: isize, rank: usize) -> usize {
-        let axis = self.integer(key).unwrap_or(default);
-        if axis < 0 { (axis + rank as isize) as usize } else { axis as usize }
-    }
-
     fn window(&self, kernel: [u32; 2]) -> Result<Window, Fault> {
         let strides = pair(self.case.config.get("strides"), kernel)?;
         let padding = match self.case.config.get("padding") {

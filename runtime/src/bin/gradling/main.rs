@@ -2,7 +2,6 @@
 
 mod inspect;
 mod output;
-mod plot;
 mod predict;
 mod source;
 mod train;

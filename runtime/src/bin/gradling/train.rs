@@ -10,15 +10,14 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use gradling::data::mnist;
 use gradling::nn::{
-    Activation, Adam, Callback, Conv2D, Dense, Fit, Flatten, Flow, History, Logs, Loss, MaxPooling2D, Metric,
+    Activation, Adam, Callback, Conv2D, Dense, Fit, Flatten, Flow, Logs, Loss, MaxPooling2D, Metric,
     Sequential,
 };
-use gradling::{Device, Level, Padding, Result, Tensor};
+use gradling::{Device, Level, Padding, Result, Tensor, plot};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::output::{Failure, check_target, note, say};
-use crate::plot::{self, Chart, Curve};
 use crate::source;
 
 /// The command line of `gradling train`.
@@ -48,7 +47,7 @@ pub struct Train {
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
     /// Draw the curves of loss and accuracy into this .png or .svg file
-    #[arg(long, value_name = "FILE", value_parser = plot::target)]
+    #[arg(long, value_name = "FILE", value_parser = drawing)]
     plot: Option<PathBuf>,
     /// Print a JSON object a line for each epoch, and nothing else, on standard output
     #[arg(long)]
@@ -83,6 +82,12 @@ fn positive(text: &str) -> Result<f32, String> {
         Ok(rate) if rate > 0.0 && rate.is_finite() => Ok(rate),
         _ => Err("expected a number above 0".to_string()),
     }
+}
+
+/// The name of a drawing from the command line.
+fn drawing(name: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(name);
+    plot::check_name(&path).map(|_| path).map_err(|e| e.to_string())
 }
 
 impl Network {
@@ -159,7 +164,7 @@ impl Train {
             note(&format!("saved the model to {}", path.display()));
         }
         if let Some(path) = &self.plot {
-            plot::save(path, &charts(&history))?;
+            plot::history(&history).save(path)?;
             note(&format!("drew the curves into {}", path.display()));
         }
         Ok(())
@@ -171,17 +176,6 @@ fn scaled(pictures: &Tensor, input: &[usize]) -> Result<Tensor> {
     let mut dims = vec![pictures.shape().dim(0)];
     dims.extend_from_slice(input);
     mnist::scaled(pictures)?.reshape(&dims)
-}
-
-fn charts(history: &History) -> [Chart; 2] {
-    let curve = |name, key| Curve { name, values: history.get(key) };
-    [
-        Chart { title: "Loss", curves: vec![curve("training", "loss"), curve("validation", "val_loss")] },
-        Chart {
-            title: "Accuracy",
-            curves: vec![curve("training", "accuracy"), curve("validation", "val_accuracy")],
-        },
-    ]
 }
 
 /// Tells how the training goes: a bar on standard error, a line for each epoch on standard output.

@@ -8,12 +8,21 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Flatten {
     pub(super) base: Base,
+    channels_first: bool,
 }
 
 impl Flatten {
     /// A flattening layer.
     pub fn new() -> Flatten {
         Flatten::default()
+    }
+
+    /// Whether the channels of the input are its first axis after the batch; they become the last ones
+    /// (`data_format`).
+    #[cfg(feature = "full")]
+    pub fn channels_first(mut self, channels_first: bool) -> Flatten {
+        self.channels_first = channels_first;
+        self
     }
 }
 
@@ -26,6 +35,14 @@ impl Layer for Flatten {
 
     fn call<'b>(&self, _: &mut Call<'b>, x: Var<'b>) -> Result<Var<'b>> {
         let batch = x.dim(0);
+        #[cfg(feature = "full")]
+        let x = match x.rank() {
+            3.. if self.channels_first => {
+                let order: alloc::vec::Vec<usize> = [0].into_iter().chain(2..x.rank()).chain([1]).collect();
+                x.transpose(&order)
+            }
+            _ => x,
+        };
         Ok(x.reshape(&[batch, x.shape().numel() / batch.max(1)]))
     }
 

@@ -22,6 +22,8 @@ mod conv2d;
 mod conv3d;
 #[cfg(feature = "full")]
 mod conv_transpose;
+#[cfg(feature = "full")]
+mod crop;
 mod dense;
 #[cfg(feature = "full")]
 mod depthwise_conv;
@@ -48,11 +50,19 @@ mod merge;
 mod nested;
 #[cfg(feature = "full")]
 mod noise;
+#[cfg(feature = "full")]
+mod normalization;
 mod param;
 #[cfg(feature = "full")]
 mod pooling1d;
 #[cfg(feature = "full")]
 mod prelu;
+#[cfg(feature = "full")]
+mod random_affine;
+#[cfg(feature = "full")]
+mod random_color;
+#[cfg(feature = "full")]
+mod random_flip;
 #[cfg(feature = "full")]
 mod relu;
 #[cfg(feature = "full")]
@@ -61,6 +71,8 @@ mod resample;
 mod rescaling;
 #[cfg(feature = "full")]
 mod reshape;
+#[cfg(feature = "full")]
+mod resizing;
 #[cfg(feature = "full")]
 mod rms_normalization;
 #[cfg(feature = "full")]
@@ -77,6 +89,8 @@ mod time_distributed;
 mod unit_normalization;
 #[cfg(feature = "full")]
 mod up_sampling;
+#[cfg(feature = "full")]
+mod warp;
 
 pub use activation::ActivationLayer;
 #[cfg(feature = "full")]
@@ -100,6 +114,8 @@ pub use conv1d::Conv1D;
 pub use conv2d::Conv2D;
 #[cfg(feature = "full")]
 pub use conv3d::Conv3D;
+#[cfg(feature = "full")]
+pub use crop::{CenterCrop, RandomCrop};
 pub use dense::Dense;
 #[cfg(feature = "full")]
 pub use depthwise_conv::{DepthwiseConv1D, DepthwiseConv2D};
@@ -127,9 +143,17 @@ pub use merge::{Add, Average, Maximum, Minimum, Multiply, Subtract};
 #[cfg(feature = "full")]
 pub use noise::{AlphaDropout, GaussianDropout, GaussianNoise};
 #[cfg(feature = "full")]
+pub use normalization::Normalization;
+#[cfg(feature = "full")]
 pub use pooling1d::{AveragePooling1D, MaxPooling1D};
 #[cfg(feature = "full")]
 pub use prelu::PReLU;
+#[cfg(feature = "full")]
+pub use random_affine::{RandomRotation, RandomTranslation, RandomZoom};
+#[cfg(feature = "full")]
+pub use random_color::{RandomBrightness, RandomContrast};
+#[cfg(feature = "full")]
+pub use random_flip::{FlipMode, RandomFlip};
 #[cfg(feature = "full")]
 pub use relu::{ELU, LeakyReLU, ReLU};
 #[cfg(feature = "full")]
@@ -138,6 +162,8 @@ pub use resample::Interpolation;
 pub use rescaling::Rescaling;
 #[cfg(feature = "full")]
 pub use reshape::{Permute, RepeatVector, Reshape};
+#[cfg(feature = "full")]
+pub use resizing::{Aspect, Resizing};
 #[cfg(feature = "full")]
 pub use rms_normalization::RMSNormalization;
 #[cfg(feature = "full")]
@@ -157,6 +183,8 @@ pub use time_distributed::TimeDistributed;
 pub use unit_normalization::UnitNormalization;
 #[cfg(feature = "full")]
 pub use up_sampling::{UpSampling1D, UpSampling2D};
+#[cfg(feature = "full")]
+pub use warp::{Factor, FillMode};
 
 use super::{Activation, Initializer};
 use crate::graph::Trace;
@@ -330,7 +358,7 @@ layer_configs!(
     GlobalMaxPooling2D, GlobalAveragePooling1D, GlobalAveragePooling2D, BatchNormalization,
     LayerNormalization, GroupNormalization, RMSNormalization, Add, Subtract, Multiply, Average, Maximum,
     Minimum, Concatenate, Dot, Masking, SimpleRnn, Lstm, Gru, StackedRnn, Bidirectional, TimeDistributed,
-    Embedding, Attention, AdditiveAttention, MultiHeadAttention, GroupedQueryAttention
+    Embedding, Attention, AdditiveAttention, MultiHeadAttention, GroupedQueryAttention, Normalization, RandomFlip, RandomRotation, RandomTranslation, RandomZoom, RandomContrast, RandomBrightness, RandomCrop, CenterCrop, Resizing
 );
 #[cfg(feature = "full")]
 named_builders!(Lambda);

@@ -78,7 +78,7 @@ impl Layer for LeakyReLU {
     named!("LeakyReLU");
 
     fn build(&mut self, input: &Shape, _: &mut Weights<'_>) -> Result<Shape> {
-        if !(self.negative_slope >= 0.0) {
+        if self.negative_slope.is_nan() || self.negative_slope < 0.0 {
             let slope = self.negative_slope;
             return Err(misuse!("{}: expected a slope of 0 or more, got {slope}", self.base));
         }

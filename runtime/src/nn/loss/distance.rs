@@ -61,6 +61,9 @@ pub(in crate::nn) fn cosine_similarity<'b>(t: Var<'b>, y: Var<'b>, axis: isize) 
 
 /// Vectors along an axis with length 1, or shorter than that where they are shorter than 1e-7.
 pub(in crate::nn) fn unit(x: Var<'_>, axis: isize) -> Var<'_> {
-    let inverse = x.square().sum(&[axis], true).rsqrt();
-    x * inverse.minimum(inverse.scalar_like(1.0 / EPSILON))
+    let square = x.square().sum(&[axis], true);
+    // The root of zero has no gradient.
+    let short = square.less(square.scalar_like(EPSILON * EPSILON));
+    let inverse = Var::select(short, square.scalar_like(1.0), square).rsqrt();
+    x * Var::select(short, square.scalar_like(1.0 / EPSILON), inverse)
 }

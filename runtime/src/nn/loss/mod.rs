@@ -19,7 +19,7 @@ pub use categorical::{CategoricalFocalCrossentropy, CategoricalGeneralizedCrosse
 #[cfg(feature = "full")]
 pub use custom::CustomLoss;
 #[cfg(feature = "full")]
-pub(super) use distance::cosine_similarity;
+pub(super) use distance::{cosine_similarity, unit};
 #[cfg(feature = "full")]
 pub use overlap::{Dice, Tversky};
 pub use reduction::Reduction;
@@ -264,8 +264,8 @@ impl Loss {
     }
 
     /// The loss of a batch, a scalar unless the reduction is none. `sample_weight` multiplies the losses of
-    /// samples; it has their shape, or one that broadcasts to it. Time steps that the output's mask leaves out
-    /// do not count.
+    /// samples; it has their shape, or one that broadcasts to it. Samples that the output's mask leaves out do
+    /// not count.
     ///
     /// **Errors** when the targets do not fit the output.
     pub fn call<'b>(
@@ -275,12 +275,7 @@ impl Loss {
         output: Var<'b>,
         sample_weight: Option<Var<'b>>,
     ) -> Result<Var<'b>> {
-        let fits = |m: &Var<'b>| {
-            let (mask, full) = (m.shape().to_vec(), output.shape().to_vec());
-            full.split_last().is_some_and(|(_, steps)| steps == mask)
-        };
-        let mask = call.mask(output).filter(fits).map(|m| m.cast(DType::F32));
-        self.masked(Some(call), target, output, sample_weight, mask)
+        self.masked(Some(call), target, output, sample_weight, call.mask(output))
     }
 
     /// [`call`](Loss::call) outside of a model's call, as hand-written training loops need it: the output is
@@ -310,7 +305,10 @@ impl Loss {
     ) -> Result<Var<'b>> {
         let (values, own) = self.values_and_mask(call, target, output)?;
         let mask = match (mask, own) {
-            (Some(a), Some(b)) => Some(a.cast(DType::F32).reshaped(values.shape()) * b),
+            (Some(a), Some(b)) => {
+                let (a, b) = reduction::same_rank(a.cast(DType::F32), b);
+                Some(a * b)
+            }
             (a, b) => a.or(b),
         };
         Ok(self.reduction().apply(values, sample_weight, mask))

@@ -56,7 +56,7 @@ impl Gates {
             units,
             use_bias: true,
             kernel: Param::new(Initializer::GlorotUniform),
-            recurrent: Param::new(Initializer::GlorotUniform),
+            recurrent: Param::new(Initializer::Orthogonal(1.0)),
             bias: Param::new(Initializer::Zeros),
             dropout: 0.0,
             recurrent_dropout: 0.0,
