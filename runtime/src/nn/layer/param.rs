@@ -43,8 +43,28 @@ impl Param {
         Ok(())
     }
 
+<<<<<<< HEAD
     /// The weight's value. While the layer is trainable its penalty joins the loss, and the constraint holds after
     /// the step.
+=======
+    /// Makes a weight whose last axis has parts of these sizes; those with an initializer start by it rather than
+    /// as the weight does.
+    #[cfg(feature = "full")]
+    pub(super) fn build_parts(
+        &mut self,
+        weights: &mut Weights<'_>,
+        name: &str,
+        dims: &[usize],
+        parts: &[(usize, Option<Initializer>)],
+    ) -> Result<()> {
+        let parts: alloc::vec::Vec<_> =
+            parts.iter().map(|(size, init)| (*size, init.unwrap_or(self.initializer))).collect();
+        self.id = Some(weights.add_parts(name, dims, &parts, true)?);
+        Ok(())
+    }
+
+    /// The weight's value.
+>>>>>>> rnn
     ///
     /// **Errors** when the layer is not built.
     pub(super) fn get<'b>(&self, call: &mut Call<'b>, layer: &Base) -> Result<Var<'b>> {
