@@ -249,15 +249,9 @@ fn model(case: &Case) -> Result<Sequential, Fault> {
             return Err(Fault::Failed(format!("layer {} has no configuration", text("name"))));
         };
         let mut built = layers::layer(&text("class_name"), config)?;
-<<<<<<< HEAD
-        // Masks come with the values here, not as inputs of their own.
-        let inbound: Vec<&str> = inbound.into_iter().filter(|name| *name != "not_equal").collect();
-        if inbound != [before.as_str()] {
-=======
         // Keras lists the mask that a layer reads; here it comes with the value.
         let masks = inbound.get(1..).unwrap_or_default();
         if inbound.first() != Some(&before.as_str()) || !masks.iter().all(|m| m.starts_with("not_equal")) {
->>>>>>> rnn
             return unsupported(format!("layer {} after {inbound:?}", text("name")));
         }
         before = text("name");
@@ -267,86 +261,6 @@ fn model(case: &Case) -> Result<Sequential, Fault> {
     Ok(model)
 }
 
-<<<<<<< HEAD
-=======
-/// Inputs and targets: stored in the case, or made from a data set by its recipe.
-fn data(group: &Group, case: &Case) -> Result<(Tensor, Tensor), Fault> {
-    if let (Some(x), Some(y)) = (case.inputs.get("x"), case.inputs.get("y")) {
-        return Ok((tensor(group.tensor(x)?, None)?, tensor(group.tensor(y)?, None)?));
-    }
-    let recipe = case.config.get("data").unwrap_or(&Value::Null);
-    if recipe["source"].as_str().is_some_and(|s| s.ends_with(".csv")) {
-        return windows(group, recipe);
-    }
-    let sources: Vec<&str> =
-        recipe["source"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let rows: Vec<usize> = recipe["rows"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_u64)
-        .map(|n| n as usize)
-        .collect();
-    let ([images, labels], [from, to]) = (sources.as_slice(), rows.as_slice()) else {
-        return unsupported(format!("data {recipe}"));
-    };
-    if !images.contains("idx3") {
-        return unsupported(format!("data {images}"));
-    }
-    let x = idx(group, images)?.rows(*from..*to)?;
-    let y = idx(group, labels)?.rows(*from..*to)?;
-    let pixels: Vec<f32> = x.to_f32_vec().into_iter().map(|byte| byte / 255.0).collect();
-    // "…, shape (640,28,28,1)"
-    let shape = recipe["x"].as_str().and_then(|text| text.rsplit_once("shape (")).map_or("", |(_, s)| s);
-    let shape: Vec<usize> =
-        shape.trim_end_matches(')').split(',').filter_map(|d| d.trim().parse().ok()).collect();
-    let labels: Vec<i32> = y.to_f32_vec().into_iter().map(|l| l as i32).collect();
-    Ok((Tensor::new(&shape, pixels)?, Tensor::new(&y.shape().to_vec(), labels)?))
-}
-
-/// Windows over one column of a CSV file, scaled to [0, 1]: `x[i] = v[i:i+60]`, `y[i] = v[i+60]`.
-fn windows(group: &Group, recipe: &Value) -> Result<(Tensor, Tensor), Fault> {
-    const WINDOW: usize = 60;
-    let bytes = file(group, recipe["source"].as_str().unwrap_or_default())?;
-    let text = String::from_utf8_lossy(&bytes);
-    let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<&str>>());
-    let header = lines.next().unwrap_or_default();
-    let column = header.iter().position(|name| Some(*name) == recipe["column"].as_str());
-    let number = |value: &Value| value.as_f64();
-    let (Some(column), Some(min), Some(max)) = (column, number(&recipe["min"]), number(&recipe["max"]))
-    else {
-        return unsupported(format!("data {recipe}"));
-    };
-    let (Some(from), Some(to)) = (recipe["rows"][0].as_u64(), recipe["rows"][1].as_u64()) else {
-        return unsupported(format!("data {recipe}"));
-    };
-    let values: Vec<f32> = lines
-        .filter_map(|line| line.get(column)?.trim().parse::<f64>().ok())
-        .map(|v| ((v - min) / (max - min)) as f32)
-        .collect();
-    let (from, to) = (from as usize, to as usize);
-    if values.len() < to + WINDOW {
-        return Err(Fault::Failed(format!("{} values are too few for {recipe}", values.len())));
-    }
-    let x: Vec<f32> = (from..to).flat_map(|i| values[i..i + WINDOW].to_vec()).collect();
-    let y = values[from + WINDOW..to + WINDOW].to_vec();
-    Ok((Tensor::new(&[to - from, WINDOW, 1], x)?, Tensor::new(&[to - from, 1], y)?))
-}
-
-fn idx(group: &Group, name: &str) -> Result<Tensor, Fault> {
-    Ok(gradling::data::idx::parse(&file(group, name)?)?)
-}
-
-/// A file of the data folder beside the goldens, or beside the workspace.
-fn file(group: &Group, file: &str) -> Result<Vec<u8>, Fault> {
-    let folders: [PathBuf; 2] =
-        [group.folder.join("../data"), crate::case::workspace().join("../shared/data")];
-    let path = folders.iter().map(|f| f.join(file)).find(|p| p.is_file());
-    let path = path.ok_or_else(|| Fault::Failed(format!("{file} is in none of {folders:?}")))?;
-    std::fs::read(&path).map_err(|e| Fault::Failed(format!("{}: {e}", path.display())))
-}
-
->>>>>>> rnn
 fn judge(group: &Group, case: &Case, trained: &Trained) -> Result<Difference, Fault> {
     let want = |name: &str| group.tensor(case.outputs.get(name).unwrap_or_default());
     let atol = |key: &str| case.tolerances.get(key).and_then(Value::as_f64).unwrap_or(case.atol);

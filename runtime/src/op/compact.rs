@@ -23,12 +23,6 @@ pub(super) fn execute(r: &mut Registers, instruction: &Instruction) {
         Scalar::Binary(Binary::Sub) => r.map2_vectors(to, a, b, |x, y| f32x4_sub(x, y)),
         Scalar::Binary(Binary::Mul) => r.map2_vectors(to, a, b, |x, y| f32x4_mul(x, y)),
         Scalar::Binary(Binary::Div) => r.map2_vectors(to, a, b, |x, y| f32x4_div(x, y)),
-<<<<<<< HEAD
-        Scalar::Binary(Binary::Pow) => {
-            r.map2(to, a, b, |x, y| Binary::Pow.value(f32::from_bits(x), f32::from_bits(y)).to_bits())
-        }
-=======
->>>>>>> size
         Scalar::Binary(Binary::Maximum) => {
             r.map2_vectors(to, a, b, |x, y| v128_bitselect(x, y, v128_or(f32x4_ge(x, y), f32x4_ne(x, x))));
         }

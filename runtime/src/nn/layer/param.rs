@@ -43,10 +43,6 @@ impl Param {
         Ok(())
     }
 
-<<<<<<< HEAD
-    /// The weight's value. While the layer is trainable its penalty joins the loss, and the constraint holds after
-    /// the step.
-=======
     /// Makes a weight whose last axis has parts of these sizes; those with an initializer start by it rather than
     /// as the weight does.
     #[cfg(feature = "full")]
@@ -63,8 +59,8 @@ impl Param {
         Ok(())
     }
 
-    /// The weight's value.
->>>>>>> rnn
+    /// The weight's value. While the layer is trainable its penalty joins the loss, and the constraint holds after
+    /// the step.
     ///
     /// **Errors** when the layer is not built.
     pub(super) fn get<'b>(&self, call: &mut Call<'b>, layer: &Base) -> Result<Var<'b>> {
