@@ -26,6 +26,11 @@ pub(super) fn execute(r: &mut Registers, instruction: &Instruction) {
         Scalar::Binary(Binary::Pow) => r.map2(to, a, b, |x, y| {
             Binary::Pow.value(f32::from_bits(x), f32::from_bits(y)).to_bits()
         }),
+        Scalar::Binary(Binary::FloorMod) if cfg!(feature = "full") => r.map2(to, a, b, |x, y| {
+            Binary::FloorMod.value(f32::from_bits(x), f32::from_bits(y)).to_bits()
+        }),
+        // `Op::run_with` refuses it in builds without the feature.
+        Scalar::Binary(Binary::FloorMod) => {}
         Scalar::Binary(Binary::Maximum) => {
             r.map2_vectors(to, a, b, |x, y| v128_bitselect(x, y, v128_or(f32x4_ge(x, y), f32x4_ne(x, x))));
         }
