@@ -11,7 +11,8 @@ struct F32x4<const FUSED: bool>(v128);
 impl<const FUSED: bool> Vector for F32x4<FUSED> {
     const LANES: usize = 4;
     const FREE_MASKS: bool = false;
-    const UNROLL: usize = 4;
+    // Many terms at once run out of registers where nothing schedules them.
+    const UNROLL: usize = if COMPACT { 1 } else { 4 };
     const FEW: bool = COMPACT;
     type Mask = usize;
     #[inline(always)]
@@ -81,13 +82,7 @@ impl<const FUSED: bool> Vector for F32x4<FUSED> {
 /// See [`tile`].
 unsafe fn simd128<const R: usize, const N: usize, const BY_COLUMNS: bool>(t: &Tile) {
     // SAFETY: the caller's.
-    unsafe {
-        if COMPACT {
-            split(t, R, N, BY_COLUMNS)
-        } else {
-            tile::<F32x4<false>, R, N, BY_COLUMNS>(t)
-        }
-    }
+    unsafe { if COMPACT { split(t, R, N, BY_COLUMNS) } else { tile::<F32x4<false>, R, N, BY_COLUMNS>(t) } }
 }
 
 /// The product of a tile from few kernels: of four rows or one, two whole vectors or one that may be cut short.
