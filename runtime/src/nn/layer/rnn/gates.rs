@@ -4,7 +4,7 @@
 use super::CellCall;
 use crate::nn::Initializer;
 use crate::nn::layer::param::Param;
-use crate::nn::layer::{Call, Weights};
+use crate::nn::layer::{Base, Call, Weights};
 use crate::{Result, Shape, Var, misuse};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -119,10 +119,11 @@ impl Gates {
         batch: usize,
         groups: &[usize],
     ) -> Result<CellCall<'b>> {
-        let kernel = self.kernel.get(call, cell)?;
-        let recurrent = self.recurrent.get(call, cell)?;
+        let base = &Base::of(cell);
+        let kernel = self.kernel.get(call, base)?;
+        let recurrent = self.recurrent.get(call, base)?;
         let bias = match self.use_bias {
-            true => Some(self.bias.get(call, cell)?),
+            true => Some(self.bias.get(call, base)?),
             false => None,
         };
         let gates: usize = groups.iter().sum();
