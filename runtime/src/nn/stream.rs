@@ -22,9 +22,12 @@ impl Batches for Stream {
         let Some(element) = self.pass.as_mut().and_then(Iterator::next) else { return Ok(None) };
         let mut parts = element?.into_iter();
         let count = parts.len();
-        let (Some(x), Some(y), sample_weight, None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        let (Some(x), Some(y), sample_weight, None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
         else {
-            return Err(misuse!("fit: expected inputs, targets and perhaps weights in a batch, got {count} tensors"));
+            return Err(misuse!(
+                "fit: expected inputs, targets and perhaps weights in a batch, got {count} tensors"
+            ));
         };
         let one = |t: Tensor| Arrays(Vec::from([t]));
         Ok(Some(Batch { x: one(x), y: one(y), sample_weight }))
