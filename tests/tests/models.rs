@@ -28,7 +28,7 @@ fn mlp() -> Result<Sequential> {
         .add(Dense::new(2).activation(Activation::Softmax))
         .seed(5);
     model.compile(
-        Optimizer::Adam(Adam { learning_rate: 0.02.into(), ..Adam::default() }),
+        Optimizer::Adam(Adam { learning_rate: 0.02, ..Adam::default() }),
         SPARSE,
         &[Metric::Accuracy],
     )?;
@@ -89,7 +89,7 @@ fn shared_layers_have_one_weight_and_the_gradient_of_both_uses() -> Result<()> {
     model.set_weights(&[Tensor::new(&[1, 1], [0.0])?])?;
     let losses = Losses::new([Loss::MeanSquaredError, Loss::MeanSquaredError]).weights(&[1.0, 0.5]);
     model.compile(
-        Optimizer::Sgd(gradling::nn::Sgd { learning_rate: 0.1.into(), ..Default::default() }),
+        Optimizer::Sgd(gradling::nn::Sgd { learning_rate: 0.1, ..Default::default() }),
         losses,
         &[],
     )?;
