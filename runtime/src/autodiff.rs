@@ -3,7 +3,6 @@
 
 use crate::misuse;
 use crate::op::{CustomGradient, ValueId, Var};
-use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -45,14 +44,17 @@ pub fn grad_with<'b>(y: Var<'b>, cotangent: Var<'b>, xs: &[Var<'b>]) -> Vec<Var<
         };
     }
 
-    let mut cotangents: BTreeMap<ValueId, Var<'b>> = BTreeMap::new();
-    cotangents.insert(y.id(), cotangent.broadcast(y.shape()));
+    // By value; the cotangents themselves are values that come after all these.
+    let end = builder.node(last);
+    let mut cotangents: Vec<Option<Var<'b>>> = vec![None; end.first.index() + end.results];
+    cotangents[y.id().index()] = Some(cotangent.broadcast(y.shape()));
+    let known = |all: &[Option<Var<'b>>], v: ValueId| all.get(v.index()).copied().flatten();
     for i in (0..=last).rev() {
         if !active[i] {
             continue;
         }
         let node = builder.node(i);
-        if !node.outputs().any(|o| cotangents.contains_key(&o)) {
+        if !node.outputs().any(|o| known(&cotangents, o).is_some()) {
             continue;
         }
         let var = |v: ValueId| Var::new(builder, v);
@@ -62,7 +64,7 @@ pub fn grad_with<'b>(y: Var<'b>, cotangent: Var<'b>, xs: &[Var<'b>]) -> Vec<Var<
         let outputs: Vec<Var<'b>> = node.outputs().map(var).collect();
         let given: Vec<Var<'b>> = outputs
             .iter()
-            .map(|o| cotangents.get(&o.id()).copied().unwrap_or_else(|| o.zeros_like()))
+            .map(|o| known(&cotangents, o.id()).unwrap_or_else(|| o.zeros_like()))
             .collect();
         let parts = match &custom {
             Some(rule) => applied(rule, &inputs, outputs[0], given[0]),
@@ -71,15 +73,15 @@ pub fn grad_with<'b>(y: Var<'b>, cotangent: Var<'b>, xs: &[Var<'b>]) -> Vec<Var<
         for (x, dx) in inputs.iter().zip(parts) {
             let wanted = is_target(x.id()) || (x.id() != ValueId::POISON && active[builder.producer(x.id())]);
             if let (Some(dx), true) = (dx, wanted) {
-                let sum = match cotangents.get(&x.id()) {
-                    Some(&so_far) => so_far + dx,
+                let sum = match known(&cotangents, x.id()) {
+                    Some(so_far) => so_far + dx,
                     None => dx,
                 };
-                cotangents.insert(x.id(), sum);
+                cotangents[x.id().index()] = Some(sum);
             }
         }
     }
-    xs.iter().map(|x| cotangents.get(&x.id()).copied().unwrap_or_else(|| x.zeros_like())).collect()
+    xs.iter().map(|x| known(&cotangents, x.id()).unwrap_or_else(|| x.zeros_like())).collect()
 }
 
 /// The cotangents that a caller's rule gives.

@@ -72,6 +72,43 @@ impl From<std::io::Error> for Error {
     }
 }
 
+/// A number in a message. Compact builds write six decimals at most, since a page downloads the code of more.
+pub(crate) struct Number(pub f32);
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !cfg!(gradling_compact) {
+            return fmt::Display::fmt(&self.0, f);
+        }
+        if self.0.is_nan() {
+            return f.write_str("NaN");
+        }
+        if self.0 < 0.0 {
+            f.write_str("-")?;
+        }
+        let (mut x, mut exponent) = (crate::math::abs(self.0) as f64, 0);
+        if x > f32::MAX as f64 {
+            return f.write_str("inf");
+        }
+        while x >= 1e12 {
+            (x, exponent) = (x / 10.0, exponent + 1);
+        }
+        while x > 0.0 && x < 1e-3 {
+            (x, exponent) = (x * 10.0, exponent - 1);
+        }
+        let millionths = (x * 1e6 + 0.5) as u64;
+        write!(f, "{}", millionths / 1_000_000)?;
+        let (mut rest, mut digits) = (millionths % 1_000_000, 6);
+        if rest > 0 {
+            while rest % 10 == 0 {
+                (rest, digits) = (rest / 10, digits - 1);
+            }
+            write!(f, ".{rest:0digits$}")?;
+        }
+        if exponent == 0 { Ok(()) } else { write!(f, "e{exponent}") }
+    }
+}
+
 /// Makes the text of an error: formatted where there is an allocator, the bare format string where not.
 #[cfg(feature = "alloc")]
 #[doc(hidden)]

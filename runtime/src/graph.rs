@@ -3,7 +3,6 @@
 use crate::op::{Builder, CustomGradient, Kind, Node, Op, Random, ValueId, Var};
 use crate::variables::{VariableId, Variables};
 use crate::{DType, Error, Result, Shape, Tensor, misuse};
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -96,8 +95,9 @@ impl Graph {
 #[derive(Default)]
 pub struct Trace {
     graph: RefCell<Graph>,
-    variables: RefCell<BTreeMap<VariableId, ValueId>>,
-    customs: RefCell<BTreeMap<usize, CustomGradient>>,
+    // Lists, not maps: they are short, and a page downloads the code of a map.
+    variables: RefCell<Vec<(VariableId, ValueId)>>,
+    customs: RefCell<Vec<(usize, CustomGradient)>>,
     error: RefCell<Option<Error>>,
 }
 
@@ -127,10 +127,10 @@ impl Trace {
 
     /// The value of a variable, pushed on first use.
     pub(crate) fn variable_value(&self, id: VariableId, push: impl FnOnce(Op) -> ValueId) -> ValueId {
-        let known = self.variables.borrow().get(&id).copied();
+        let known = self.variables.borrow().iter().find(|v| v.0 == id).map(|v| v.1);
         known.unwrap_or_else(|| {
             let value = push(Op::Variable(id.0));
-            self.variables.borrow_mut().insert(id, value);
+            self.variables.borrow_mut().push((id, value));
             value
         })
     }
@@ -243,10 +243,13 @@ impl Builder for Trace {
     }
 
     fn custom_gradient(&self, index: usize) -> Option<CustomGradient> {
-        self.customs.borrow().get(&index).cloned()
+        self.customs.borrow().iter().find(|c| c.0 == index).map(|c| c.1.clone())
     }
 
     fn set_custom_gradient(&self, value: ValueId, rule: CustomGradient) {
-        self.customs.borrow_mut().insert(self.producer(value), rule);
+        let node = self.producer(value);
+        let mut customs = self.customs.borrow_mut();
+        customs.retain(|c| c.0 != node);
+        customs.push((node, rule));
     }
 }

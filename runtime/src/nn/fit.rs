@@ -4,6 +4,7 @@ use super::callback::{Callback, Flow};
 use super::compiled::Mode;
 use super::samples::{Batch, Batches, Samples, check_labels, sample_weights};
 use super::{Arrays, History, Logs, Model};
+use crate::error::Number;
 use crate::rng::Rng;
 use crate::{Result, Tensor, misuse};
 use alloc::boxed::Box;
@@ -373,7 +374,7 @@ impl Model {
             return Err(misuse!("fit: expected a batch size of at least 1, got 0"));
         }
         if !(0.0..1.0).contains(&fit.validation_split) {
-            return Err(misuse!("fit: expected a validation split in [0, 1), got {}", fit.validation_split));
+            return Err(misuse!("fit: expected a validation split in [0, 1), got {}", Number(fit.validation_split)));
         }
         let samples = x.samples("fit")?;
         let weight = sample_weights("fit", fit.sample_weight.as_ref(), &fit.class_weight, &y, samples)?;

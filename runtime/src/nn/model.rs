@@ -4,6 +4,7 @@ use super::compiled::Compiled;
 use super::layer::{Call, Initialize, Layer, Weights, batched};
 use super::topology::{LayerCall, Topology};
 use super::{History, Losses, Metric, Optimizer};
+use crate::error::Number;
 use crate::graph::Trace;
 use crate::op::Kind;
 use crate::rng::Rng;
@@ -384,7 +385,7 @@ impl Model {
         let (optimizer, losses) = (optimizer.into(), losses.into());
         let rate = optimizer.learning_rate();
         if !rate.is_finite() || rate < 0.0 {
-            return Err(misuse!("{}: expected a learning rate of 0 or more, got {rate}", optimizer.name()));
+            return Err(misuse!("{}: expected a learning rate of 0 or more, got {}", optimizer.name(), Number(rate)));
         }
         losses.check(&self.name, self.topology.outputs.len())?;
         if !self.is_built() {

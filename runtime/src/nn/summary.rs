@@ -75,14 +75,32 @@ pub(super) fn thousands(n: usize) -> String {
     text
 }
 
-/// A number of bytes with a unit of 1024.
+/// A number of bytes with a unit of 1024, to two decimals as Python rounds them.
 fn bytes(n: usize) -> String {
-    let mut value = n as f64;
-    for unit in ["B", "KB", "MB"] {
-        if value < 1024.0 {
-            return alloc::format!("{value:.2} {unit}");
-        }
-        value /= 1024.0;
+    let mut unit = 0;
+    while unit < 3 && n >> (10 * (unit + 1)) > 0 {
+        unit += 1;
     }
-    alloc::format!("{value:.2} GB")
+    let (hundreds, one) = (n as u64 * 100, 1u64 << (10 * unit));
+    let (mut hundredths, rest) = (hundreds / one, hundreds % one);
+    if 2 * rest > one || (2 * rest == one && hundredths % 2 == 1) {
+        hundredths += 1;
+    }
+    alloc::format!("{}.{:02} {}", hundredths / 100, hundredths % 100, ["B", "KB", "MB", "GB"][unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn bytes_are_rounded_as_floats_are() {
+        for n in (0..3000).chain([407_080, 1 << 20, (1 << 20) - 1, 123_456_789, (1 << 30) + 5_368_709]) {
+            let (mut value, mut unit) = (n as f64, 0);
+            while unit < 3 && value >= 1024.0 {
+                (value, unit) = (value / 1024.0, unit + 1);
+            }
+            assert_eq!(bytes(n), alloc::format!("{value:.2} {}", ["B", "KB", "MB", "GB"][unit]));
+        }
+    }
 }

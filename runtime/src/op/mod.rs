@@ -209,10 +209,12 @@ impl Op {
             Op::Pool(p) => one(p.infer(inputs)),
             Op::Reduce(r) => one(r.infer(inputs)),
             Op::ArgReduce(a) => one(a.infer(inputs)),
-            Op::Gather(g) => one(g.infer(inputs)),
-            Op::Scatter(s) => one(s.infer(inputs)),
+            Op::Gather(g) if used::EVERY & used::GATHER != 0 => one(g.infer(inputs)),
+            Op::Scatter(s) if used::EVERY & used::SCATTER != 0 => one(s.infer(inputs)),
+            Op::Gather(_) | Op::Scatter(_) => one(self.not_linked()),
             Op::Recurrence(r) => one(r.infer(inputs)),
-            Op::Argsort(a) => one(a.infer(inputs)),
+            Op::Argsort(a) if used::EVERY & used::SORT != 0 => one(a.infer(inputs)),
+            Op::Argsort(_) => one(self.not_linked()),
         }
     }
 
@@ -297,7 +299,8 @@ impl Op {
         }
     }
 
-    fn not_linked(&self) -> Result<()> {
+    #[cold]
+    fn not_linked<T>(&self) -> Result<T> {
         Err(unsupported!("{}: this program was built without its kernel", self.name()))
     }
 
@@ -329,8 +332,10 @@ impl Op {
             Op::Pool(p) => p.vjp(inputs, g),
             Op::Reduce(r) => r.vjp(inputs, y, g),
             Op::ArgReduce(_) => alloc::vec![None],
-            Op::Gather(gather) => gather.vjp(inputs, g),
-            Op::Scatter(s) => s.vjp(inputs, g),
+            Op::Gather(gather) if used::EVERY & used::GATHER != 0 => gather.vjp(inputs, g),
+            Op::Scatter(s) if used::EVERY & used::SCATTER != 0 => s.vjp(inputs, g),
+            // `infer` refuses them already.
+            Op::Gather(_) | Op::Scatter(_) => alloc::vec![None; inputs.len()],
             Op::Recurrence(r) => r.vjp(inputs, y, g),
             Op::Argsort(_) => alloc::vec![None],
         }

@@ -14,7 +14,7 @@ pub type Kernels = u64;
 pub const EVERY: Kernels = if cfg!(any(feature = "full", not(feature = "alloc"))) {
     Kernels::MAX
 } else {
-    !(SORT | Unary::Atan.kernel() | Unary::Half.kernel() | Binary::FloorMod.kernel())
+    !(SORT | GATHER | SCATTER | Unary::Atan.kernel() | Unary::Half.kernel() | Binary::FloorMod.kernel())
 };
 
 pub(super) const SOURCE: Kernels = 1;

@@ -23,7 +23,11 @@ pub(super) const ALIGN: usize = 64;
 /// largest value first, each at the lowest offset that is free during its lifetime.
 pub(super) fn place(values: &[Lifetime]) -> (alloc::vec::Vec<usize>, usize) {
     let key = |i: usize| (usize::MAX - values[i].bytes, values[i].first, i);
-    let order: alloc::collections::BTreeSet<(usize, usize, usize)> = (0..values.len()).map(key).collect();
+    // Sorted by insertion: lists are short, and a page downloads the code of a sort.
+    let mut order: alloc::vec::Vec<(usize, usize, usize)> = alloc::vec::Vec::with_capacity(values.len());
+    for key in (0..values.len()).map(key) {
+        order.insert(order.partition_point(|other| *other < key), key);
+    }
     let mut offsets = alloc::vec![0; values.len()];
     let mut placed: alloc::vec::Vec<usize> = alloc::vec::Vec::new();
     let mut total = 0;

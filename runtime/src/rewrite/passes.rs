@@ -5,10 +5,8 @@ use crate::graph::Graph;
 use crate::kernel::{Cpu, Level, View};
 use crate::op::{Binary, Node, OPERANDS, Op, Unary, ValueId};
 use crate::{DType, Result, Tensor, misuse};
-use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::hash::{Hash, Hasher};
 
 /// Constants larger than this are computed at run time rather than stored.
 const FOLD_LIMIT: usize = 16_384;
@@ -25,13 +23,13 @@ pub fn dce(graph: &Graph) -> Result<Graph> {
     let mut new = graph.empty_like();
     // Constants that nothing uses any more are dropped.
     new.constants.clear();
-    let mut constants = BTreeMap::new();
+    let mut constants = vec![None; graph.constants.len()];
     let mut map = vec![ValueId::POISON; graph.values.len()];
     for (node, _) in graph.nodes.iter().zip(&live).filter(|(_, live)| **live) {
         let inputs: Vec<ValueId> = node.inputs.iter().map(|v| map[v.index()]).collect();
         let results = match node.op {
             Op::Constant(n) => {
-                let at = *constants.entry(n).or_insert_with(|| {
+                let at = *constants[n as usize].get_or_insert_with(|| {
                     new.constants.push(graph.constants[n as usize].clone());
                     new.constants.len() as u16 - 1
                 });
@@ -47,28 +45,13 @@ pub fn dce(graph: &Graph) -> Result<Graph> {
     Ok(new)
 }
 
-/// FNV-1a.
-struct Fnv(u64);
-
-impl Hasher for Fnv {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for b in bytes {
-            self.0 = (self.0 ^ *b as u64).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-}
-
 /// Computes equal ops on equal operands once.
 pub fn cse(graph: &Graph) -> Result<Graph> {
-    let mut seen: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+    // Nodes by their first operand; those without one come first.
+    let mut seen: Vec<Vec<usize>> = vec![Vec::new(); graph.values.len() + 1];
     rebuild(graph, |new, node, inputs| {
-        let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
-        (&node.op, inputs).hash(&mut hasher);
-        let candidates = seen.entry(hasher.finish()).or_default();
-        let same = |n: &&usize| new.nodes[**n].op == node.op && new.nodes[**n].inputs == inputs;
+        let candidates = &mut seen[inputs.first().map_or(0, |v| v.index() + 1)];
+        let same = |n: &&usize| new.nodes[**n].inputs == inputs && new.nodes[**n].op == node.op;
         if let Some(&n) = candidates.iter().find(same) {
             return Ok(new.nodes[n].outputs().collect());
         }

@@ -1,4 +1,5 @@
 use super::{Base, Call, Layer, LayerConfig, Weights, named};
+use crate::error::Number;
 use crate::{Result, Shape, Var, misuse};
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -32,7 +33,7 @@ impl Dropout {
 /// Checks that a rate is in [0, 1].
 pub(super) fn check_rate(layer: &str, rate: f32) -> Result<()> {
     if !(0.0..=1.0).contains(&rate) {
-        return Err(misuse!("{layer}: expected a rate in [0, 1], got {rate}"));
+        return Err(misuse!("{layer}: expected a rate in [0, 1], got {}", Number(rate)));
     }
     Ok(())
 }
