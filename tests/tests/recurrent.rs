@@ -257,9 +257,9 @@ fn a_stateful_layer_goes_on_where_the_batch_before_ended() {
     parts.build(&[3, 3]).expect("build");
     let want = whole.predict(&x, 2).expect("predict").to_f32_vec();
     for _ in 0..2 {
-        let first = parts.predict(&half(0), 2).expect("predict").to_f32_vec();
+        let first = parts.predict(half(0), 2).expect("predict").to_f32_vec();
         assert_ne!(first, want);
-        let second = parts.predict(&half(1), 2).expect("predict").to_f32_vec();
+        let second = parts.predict(half(1), 2).expect("predict").to_f32_vec();
         for (a, b) in second.iter().zip(&want) {
             assert!((a - b).abs() < 1e-6, "{second:?} {want:?}");
         }
@@ -267,7 +267,7 @@ fn a_stateful_layer_goes_on_where_the_batch_before_ended() {
             parts.set_weight(state, &Tensor::zeros(&[2, 4]).expect("zeros")).expect("reset");
         }
     }
-    let error = parts.predict(&numbers(&[3, 3, 3], 1), 3).expect_err("another batch size").to_string();
+    let error = parts.predict(numbers(&[3, 3, 3], 1), 3).expect_err("another batch size").to_string();
     assert!(error.contains("batches of 2"), "{error}");
 }
 
