@@ -309,3 +309,23 @@ fn weights_of_samples_and_classes_multiply() -> Result<()> {
     assert!((fit(None, &[(0, 3.0), (1, 3.0)])? - 3.0 * plain).abs() < 1e-5);
     Ok(())
 }
+
+#[test]
+fn costs_and_reach_of_lenet() -> Result<()> {
+    use gradling::Padding;
+    use gradling::nn::{Conv2D, Flatten, MaxPooling2D};
+    let mut model = Sequential::new()
+        .add(Conv2D::new(6, [5, 5]).padding(Padding::Same))
+        .add(MaxPooling2D::new([2, 2]))
+        .add(Conv2D::new(16, [5, 5]))
+        .add(Flatten::new())
+        .add(Dense::new(10));
+    model.build(&[28, 28, 1])?;
+    let costs = model.analysis()?;
+    let adds: Vec<u64> = costs.iter().map(|c| c.multiply_adds).collect();
+    assert_eq!([adds[0], adds[2], adds[4]], [28 * 28 * 6 * 25, 10 * 10 * 16 * 25 * 6, 1600 * 10]);
+    let fields: Vec<_> = costs.iter().map(|c| c.receptive_field).collect();
+    assert_eq!(fields, [Some([5, 5]), Some([6, 6]), Some([14, 14]), None, None]);
+    assert!(model.analysis_table()?.contains("14x14"));
+    Ok(())
+}

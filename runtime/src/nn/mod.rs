@@ -2,6 +2,8 @@
 //! names a kernel.
 
 pub mod activation;
+#[cfg(feature = "full")]
+mod analysis;
 pub mod callback;
 mod compiled;
 #[cfg(feature = "full")]
@@ -31,6 +33,8 @@ mod summary;
 pub(crate) mod topology;
 
 pub use activation::Activation;
+#[cfg(feature = "full")]
+pub use analysis::LayerCost;
 pub use callback::{Callback, Flow};
 #[cfg(all(feature = "full", feature = "std"))]
 pub use callback::{CsvLogger, ModelCheckpoint, SaveFreq};
