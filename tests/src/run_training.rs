@@ -249,9 +249,9 @@ fn model(case: &Case) -> Result<Sequential, Fault> {
             return Err(Fault::Failed(format!("layer {} has no configuration", text("name"))));
         };
         let mut built = layers::layer(&text("class_name"), config)?;
-        // Masks come with the values here, not as inputs of their own.
-        let inbound: Vec<&str> = inbound.into_iter().filter(|name| *name != "not_equal").collect();
-        if inbound != [before.as_str()] {
+        // Keras lists the mask that a layer reads; here it comes with the value.
+        let masks = inbound.get(1..).unwrap_or_default();
+        if inbound.first() != Some(&before.as_str()) || !masks.iter().all(|m| m.starts_with("not_equal")) {
             return unsupported(format!("layer {} after {inbound:?}", text("name")));
         }
         before = text("name");

@@ -174,32 +174,43 @@ unsafe fn sums<V: Vector, const R: usize, const N: usize, const BY_COLUMNS: bool
             if V::UNROLL > 1 && !BY_COLUMNS && !(V::FEW && R * N < 8) {
                 let mut rows = [a; R];
                 unrolled!(R, I => { rows[I] = a.wrapping_add(I * a_step); });
-                while left >= V::UNROLL {
-                    unrolled!(V::UNROLL, U => {
-                        let row = vectors::<V, N, PART>(b, mask);
-                        unrolled!(R, I => {
-                            let value = V::splat(*rows[I].add(U));
-                            unrolled!(N, J => { acc[I][J] = acc[I][J].multiply_add(value, row[J]); });
+                // Tested at its end, as compilers leave it where they optimize for size.
+                if left >= V::UNROLL {
+                    loop {
+                        unrolled!(V::UNROLL, U => {
+                            let row = vectors::<V, N, PART>(b, mask);
+                            unrolled!(R, I => {
+                                let value = V::splat(*rows[I].add(U));
+                                unrolled!(N, J => { acc[I][J] = acc[I][J].multiply_add(value, row[J]); });
+                            });
+                            b = b.wrapping_add(b_step);
                         });
-                        b = b.wrapping_add(b_step);
-                    });
-                    unrolled!(R, I => { rows[I] = rows[I].wrapping_add(V::UNROLL); });
-                    left -= V::UNROLL;
+                        unrolled!(R, I => { rows[I] = rows[I].wrapping_add(V::UNROLL); });
+                        left -= V::UNROLL;
+                        if left < V::UNROLL {
+                            break;
+                        }
+                    }
                 }
                 unrolled!(GROUPS, I => { bases[I] = bases[I].wrapping_add(k - left); });
             }
-            while left > 0 {
-                let row = vectors::<V, N, PART>(b, mask);
-                unrolled!(R, I => {
-                    let from = if BY_COLUMNS { bases[0].add(I) } else { bases[I / 3].add(I % 3 * a_step) };
-                    let value = V::splat(*from);
-                    unrolled!(N, J => { acc[I][J] = acc[I][J].multiply_add(value, row[J]); });
-                });
-                unrolled!(GROUPS, I => {
-                    bases[I] = bases[I].wrapping_add(if BY_COLUMNS { a_step } else { 1 });
-                });
-                b = b.wrapping_add(b_step);
-                left -= 1;
+            if left > 0 {
+                loop {
+                    let row = vectors::<V, N, PART>(b, mask);
+                    unrolled!(R, I => {
+                        let from = if BY_COLUMNS { bases[0].add(I) } else { bases[I / 3].add(I % 3 * a_step) };
+                        let value = V::splat(*from);
+                        unrolled!(N, J => { acc[I][J] = acc[I][J].multiply_add(value, row[J]); });
+                    });
+                    unrolled!(GROUPS, I => {
+                        bases[I] = bases[I].wrapping_add(if BY_COLUMNS { a_step } else { 1 });
+                    });
+                    b = b.wrapping_add(b_step);
+                    left -= 1;
+                    if left == 0 {
+                        break;
+                    }
+                }
             }
             a = a.wrapping_add(a_segment);
         }

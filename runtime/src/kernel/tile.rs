@@ -156,10 +156,14 @@ mod vectors {
         #[inline(always)]
         pub fn map_vectors(&mut self, to: u8, a: u8, f: impl Fn(v128) -> v128) {
             let (mut a, _, _, mut y, end) = self.operands(to, a, a, a);
-            while y != end {
+            // A tile has elements.
+            loop {
                 // SAFETY: every register holds whole vectors up to `end`; otherwise as in `map`.
                 unsafe { v128_store(y.cast(), f(v128_load(a.cast()))) };
                 (a, y) = (a.wrapping_add(4), y.wrapping_add(4));
+                if y == end {
+                    break;
+                }
             }
         }
 
@@ -167,10 +171,13 @@ mod vectors {
         #[inline(always)]
         pub fn map2_vectors(&mut self, to: u8, a: u8, b: u8, f: impl Fn(v128, v128) -> v128) {
             let (mut a, mut b, _, mut y, end) = self.operands(to, a, b, b);
-            while y != end {
+            loop {
                 // SAFETY: as in `map_vectors`.
                 unsafe { v128_store(y.cast(), f(v128_load(a.cast()), v128_load(b.cast()))) };
                 (a, b, y) = (a.wrapping_add(4), b.wrapping_add(4), y.wrapping_add(4));
+                if y == end {
+                    break;
+                }
             }
         }
 
@@ -178,13 +185,16 @@ mod vectors {
         #[inline(always)]
         pub fn map3_vectors(&mut self, to: u8, a: u8, b: u8, c: u8, f: impl Fn(v128, v128, v128) -> v128) {
             let (mut a, mut b, mut c, mut y, end) = self.operands(to, a, b, c);
-            while y != end {
+            loop {
                 // SAFETY: as in `map_vectors`.
                 unsafe {
                     let value = f(v128_load(a.cast()), v128_load(b.cast()), v128_load(c.cast()));
                     v128_store(y.cast(), value);
                 }
                 (a, b, c, y) = (a.wrapping_add(4), b.wrapping_add(4), c.wrapping_add(4), y.wrapping_add(4));
+                if y == end {
+                    break;
+                }
             }
         }
 

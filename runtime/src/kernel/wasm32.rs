@@ -11,7 +11,8 @@ struct F32x4<const FUSED: bool>(v128);
 impl<const FUSED: bool> Vector for F32x4<FUSED> {
     const LANES: usize = 4;
     const FREE_MASKS: bool = false;
-    const UNROLL: usize = 4;
+    // Many terms at once run out of registers where nothing schedules them.
+    const UNROLL: usize = if COMPACT { 1 } else { 4 };
     const FEW: bool = COMPACT;
     type Mask = usize;
     #[inline(always)]

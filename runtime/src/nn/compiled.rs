@@ -238,6 +238,19 @@ impl Model {
         Ok(())
     }
 
+    /// Gives each weight its moving average, at the end of a run of an optimizer that keeps them.
+    #[cfg(feature = "full")]
+    pub(super) fn take_averages(&mut self) -> Result<()> {
+        let Some(c) = &self.compiled else { return Ok(()) };
+        let Some(n) = c.optimizer.average_slot() else { return Ok(()) };
+        for (weight, slots) in &c.slots {
+            if let Some(slot) = slots.get(n) {
+                self.variables.set(*weight, &self.variables.get(*slot)?)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The variables that are sums over an epoch.
     fn sums(&self) -> Result<Vec<VariableId>> {
         Ok(self.compiled.as_ref().ok_or_else(|| self.not_compiled())?.sums().collect())

@@ -352,6 +352,8 @@ impl Model {
                 Progress::Done => break,
             }
         }
+        #[cfg(feature = "full")]
+        self.take_averages()?;
         for c in callbacks.iter_mut() {
             c.on_train_end(self)?;
         }

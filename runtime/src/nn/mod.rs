@@ -29,6 +29,8 @@ pub mod regularizer;
 pub mod samples;
 #[cfg(feature = "full")]
 pub mod schedule;
+#[cfg(all(feature = "full", feature = "std"))]
+mod stream;
 mod summary;
 pub(crate) mod topology;
 

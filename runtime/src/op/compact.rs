@@ -23,14 +23,14 @@ pub(super) fn execute(r: &mut Registers, instruction: &Instruction) {
         Scalar::Binary(Binary::Sub) => r.map2_vectors(to, a, b, |x, y| f32x4_sub(x, y)),
         Scalar::Binary(Binary::Mul) => r.map2_vectors(to, a, b, |x, y| f32x4_mul(x, y)),
         Scalar::Binary(Binary::Div) => r.map2_vectors(to, a, b, |x, y| f32x4_div(x, y)),
-        Scalar::Binary(Binary::Pow) => {
-            r.map2(to, a, b, |x, y| Binary::Pow.value(f32::from_bits(x), f32::from_bits(y)).to_bits())
-        }
         Scalar::Binary(Binary::Maximum) => {
             r.map2_vectors(to, a, b, |x, y| v128_bitselect(x, y, v128_or(f32x4_ge(x, y), f32x4_ne(x, x))));
         }
         Scalar::Binary(Binary::Minimum) => {
             r.map2_vectors(to, a, b, |x, y| v128_bitselect(x, y, v128_or(f32x4_le(x, y), f32x4_ne(x, x))));
+        }
+        Scalar::Binary(f) => {
+            r.map2(to, a, b, |x, y| binary(f, f32::from_bits(x), f32::from_bits(y)).to_bits());
         }
         Scalar::BinaryI32(f) => r.map2(to, a, b, |x, y| f.value_i32(x as i32, y as i32) as u32),
         Scalar::Compare(Compare::Equal) => r.map2_vectors(to, a, b, |x, y| bit(f32x4_eq(x, y))),
@@ -51,6 +51,12 @@ pub(super) fn execute(r: &mut Registers, instruction: &Instruction) {
         Scalar::BoolOfInt => r.map_vectors(to, a, |x| bit(i32x4_ne(x, zero))),
         Scalar::Copy => r.map_vectors(to, a, |x| x),
     }
+}
+
+/// A function of two floats that no vector instruction computes.
+#[inline(never)]
+fn binary(f: Binary, x: f32, y: f32) -> f32 {
+    f.value(x, y)
 }
 
 /// A function that no vector instruction computes.
