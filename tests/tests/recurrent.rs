@@ -310,10 +310,9 @@ fn layers_come_back_from_files() {
     ];
     for (mut model, xs) in models {
         let class = model.layers().last().map_or("", |l| l.class_name());
-        let inputs: Vec<&Tensor> = xs.iter().collect();
-        let want = model.predict_many(&inputs, 2).expect(class);
+        let want = model.predict_many(&xs, 2).expect(class);
         let mut back = Model::from_bytes(&model.to_bytes().expect(class)).expect(class);
-        let got = back.predict_many(&inputs, 2).expect(class);
+        let got = back.predict_many(&xs, 2).expect(class);
         assert_eq!(want[0].to_f32_vec(), got[0].to_f32_vec(), "{class}");
     }
 }

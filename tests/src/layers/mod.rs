@@ -53,6 +53,12 @@ fn penalized(class: &str) -> &'static [&'static str] {
         "SeparableConv1D" | "SeparableConv2D" => &["depthwise", "pointwise", "bias", "activity"],
         "BatchNormalization" | "LayerNormalization" | "GroupNormalization" => &["gamma", "beta"],
         "PReLU" => &["alpha"],
+        "SimpleRNN" | "LSTM" | "GRU" => &["kernel", "recurrent", "bias", "activity"],
+        "RNN" => &["activity"],
+        "Embedding" => &["embeddings", "activity"],
+        "MultiHeadAttention" | "GroupedQueryAttention" | "GroupQueryAttention" => {
+            &["kernel", "bias", "activity"]
+        }
         _ => &[],
     }
 }

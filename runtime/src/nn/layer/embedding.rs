@@ -1,6 +1,6 @@
 use super::param::{Param, setters};
 use super::{Base, Call, Layer, LayerConfig, Weights, named};
-use crate::nn::Initializer;
+use crate::nn::{Constraint, Initializer, Regularizer};
 use crate::{DType, Result, Shape, Var, misuse};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,7 @@ pub struct Embedding {
     output_dim: usize,
     mask_zero: bool,
     embeddings: Param,
+    activity_regularizer: Option<Regularizer>,
 }
 
 impl Embedding {
@@ -33,6 +34,7 @@ impl Embedding {
             output_dim,
             mask_zero: false,
             embeddings: Param::new(Initializer::RandomUniform(-0.05, 0.05)),
+            activity_regularizer: None,
         }
     }
 }
@@ -42,6 +44,12 @@ setters! { Embedding:
     mask_zero(bool) => mask_zero;
     /// How the table starts.
     embeddings_initializer(Initializer) => embeddings.initializer;
+    /// The penalty of the table.
+    embeddings_regularizer(Regularizer) => embeddings.regularizer;
+    /// What the table is projected to after each step.
+    embeddings_constraint(Constraint) => embeddings.constraint;
+    /// The penalty of the output, divided by the batch size.
+    activity_regularizer(Regularizer) => activity_regularizer;
 }
 
 impl Layer for Embedding {
@@ -68,6 +76,9 @@ impl Layer for Embedding {
         if self.mask_zero {
             let mask = ids.not_equal(ids.scalar_like(0.0));
             call.set_mask(y, mask);
+        }
+        if let Some(regularizer) = self.activity_regularizer {
+            call.add_loss(regularizer.call(y) / y.dim(0).max(1) as f32);
         }
         Ok(y)
     }

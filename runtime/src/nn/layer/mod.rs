@@ -289,14 +289,6 @@ impl Default for Base {
     }
 }
 
-#[cfg(feature = "full")]
-impl Base {
-    /// A trainable layer of this name.
-    fn of(name: &str) -> Base {
-        Base { name: name.into(), trainable: true }
-    }
-}
-
 impl core::ops::Deref for Base {
     type Target = str;
     /// The name.

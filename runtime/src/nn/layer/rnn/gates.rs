@@ -21,6 +21,8 @@ pub(super) struct Gates {
     pub dropout: f32,
     pub recurrent_dropout: f32,
     #[serde(skip)]
+    pub base: Base,
+    #[serde(skip)]
     input: usize,
 }
 
@@ -60,6 +62,7 @@ impl Gates {
             bias: Param::new(Initializer::Zeros),
             dropout: 0.0,
             recurrent_dropout: 0.0,
+            base: Base::default(),
             input: 0,
         }
     }
@@ -90,6 +93,7 @@ impl Gates {
             }
         }
         let columns = gates * self.units;
+        self.base.name = cell.into();
         self.input = input.dim(0);
         self.kernel.build(weights, "kernel", &[self.input, columns])?;
         self.recurrent.build(weights, "recurrent_kernel", &[self.units, columns])?;
@@ -112,18 +116,11 @@ impl Gates {
     ///
     /// While training, each input and state feature is dropped at all steps or at none (Gal and Ghahramani 2016).
     /// With recurrent dropout each gate has masks of its own, as in Keras.
-    pub fn begin<'b>(
-        &self,
-        call: &mut Call<'b>,
-        cell: &str,
-        batch: usize,
-        groups: &[usize],
-    ) -> Result<CellCall<'b>> {
-        let base = &Base::of(cell);
-        let kernel = self.kernel.get(call, base)?;
-        let recurrent = self.recurrent.get(call, base)?;
+    pub fn begin<'b>(&self, call: &mut Call<'b>, batch: usize, groups: &[usize]) -> Result<CellCall<'b>> {
+        let kernel = self.kernel.get(call, &self.base)?;
+        let recurrent = self.recurrent.get(call, &self.base)?;
         let bias = match self.use_bias {
-            true => Some(self.bias.get(call, base)?),
+            true => Some(self.bias.get(call, &self.base)?),
             false => None,
         };
         let gates: usize = groups.iter().sum();
@@ -201,13 +198,13 @@ macro_rules! cell_options {
     ($Cell:ident: $($(#[$doc:meta])* $name:ident: $T:ty = $($path:ident).+;)*) => {
         impl $Cell {
             $($(#[$doc])* pub fn $name(mut self, $name: $T) -> Self {
-                self.$($path).+ = $name;
+                self.$($path).+ = $name.into();
                 self
             })*
         }
         impl $crate::nn::Rnn<$Cell> {
             $($(#[$doc])* pub fn $name(mut self, $name: $T) -> Self {
-                self.cell.$($path).+ = $name;
+                self.cell.$($path).+ = $name.into();
                 self
             })*
         }
@@ -229,6 +226,18 @@ macro_rules! gate_options {
             recurrent_initializer: $crate::nn::Initializer = gates.recurrent.initializer;
             /// How the bias starts.
             bias_initializer: $crate::nn::Initializer = gates.bias.initializer;
+            /// The penalty of the kernel.
+            kernel_regularizer: $crate::nn::Regularizer = gates.kernel.regularizer;
+            /// The penalty of the recurrent kernel.
+            recurrent_regularizer: $crate::nn::Regularizer = gates.recurrent.regularizer;
+            /// The penalty of the bias.
+            bias_regularizer: $crate::nn::Regularizer = gates.bias.regularizer;
+            /// What the kernel is projected to after each step.
+            kernel_constraint: $crate::nn::Constraint = gates.kernel.constraint;
+            /// What the recurrent kernel is projected to after each step.
+            recurrent_constraint: $crate::nn::Constraint = gates.recurrent.constraint;
+            /// What the bias is projected to after each step.
+            bias_constraint: $crate::nn::Constraint = gates.bias.constraint;
             /// The share of input features dropped while training, in [0, 1].
             dropout: f32 = gates.dropout;
             /// The share of state features dropped from the recurrent product while training, in [0, 1].
