@@ -3,19 +3,19 @@
 mod common;
 
 use common::Options;
-use gradling::nn::ExponentialDecay;
+use gradling::nn::{ExponentialDecay, LearningRate};
 use gradling::{Result, Tape, Tensor, Variables};
 
 fn main() -> Result<()> {
     let options = Options::parse()?;
     let mut variables = Variables::new();
     let w = variables.add("w", &Tensor::scalar(5.0), true)?;
-    let decay = ExponentialDecay {
+    let decay = LearningRate::from(ExponentialDecay {
         initial_learning_rate: 0.2,
         decay_steps: 1.0,
         decay_rate: 0.99,
         ..ExponentialDecay::default()
-    };
+    });
 
     for epoch in 0..options.epochs(40, 40) {
         let lr = decay.at(epoch as u64);

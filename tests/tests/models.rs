@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use gradling::data::Dataset;
 use gradling::nn::{
     Activation, Adam, Arrays, Batch, Batches, Callback, CsvLogger, Dense, Dropout, EarlyStopping, Fit, Flow,
     LambdaCallback, LearningRateScheduler, Logs, Loss, Losses, Metric, Mode, Model, ModelCheckpoint,
@@ -202,8 +203,14 @@ fn streams_train_like_arrays_in_order() -> Result<()> {
     let (mut a, mut b) = (mlp()?, mlp()?);
     let fit = || Fit { epochs: 3, shuffle: false, ..Fit::default() };
     let from_arrays = a.fit(&x, &y, &mut fit())?;
+    let dataset = Dataset::from_tensor_slices((x.clone(), y.clone())).batch(32, false);
+    let from_dataset = mlp()?.fit_dataset(&dataset, &mut fit())?;
     let from_stream = b.fit_batches(Stream { x, y, at: 0 }, &mut fit())?;
     assert_eq!(from_arrays, from_stream);
+    assert_eq!(from_arrays, from_dataset);
+    let bare = Dataset::from_tensor_slices(Tensor::zeros(&[4, 2])?).batch(2, false);
+    let error = mlp()?.fit_dataset(&bare, &mut fit()).err().map(|e| e.to_string()).unwrap_or_default();
+    assert!(error.contains("expected inputs, targets"), "{error}");
     Ok(())
 }
 
