@@ -97,7 +97,7 @@ pub fn succeeds(command: &mut Command, limit: Duration) -> bool {
 /// Runs to the end, standard output both shown and returned with whether the exit code was 0.
 /// The child is killed after `limit`.
 pub fn tee(command: &mut Command, limit: Duration) -> Result<(bool, String)> {
-    piped(command, limit, |pipe| show_lines(pipe))
+    piped(command, limit, show_lines)
 }
 
 /// As [`tee`], but nothing is shown.
