@@ -56,7 +56,7 @@ fn train(options: &Options, x: &Tensor, y: &Tensor, l2: f32) -> Result<Variables
     let b2 = variables.add("b2", &Tensor::full(&[1], 0.01)?, true)?;
     let lr = 0.01;
     let train = Dataset::from_tensor_slices((x.clone(), y.clone())).batch(32, false);
-    for epoch in 0..options.epochs(800, 200) {
+    for epoch in 0..options.epochs.unwrap_or(800) {
         let mut last = 0.0;
         for batch in &train {
             let batch = batch?;

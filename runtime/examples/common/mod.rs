@@ -137,7 +137,7 @@ pub fn cifar10(options: &Options, short: usize) -> Result<Data> {
     match names.iter().find_map(|name| options.find(name)).or(given) {
         Some(path) => {
             let cifar10::Cifar10 { train_x, train_y, test_x, test_y } = &cifar10::load(path)?;
-            let (train, test) = if options.short { (short, 64) } else { (50_000, 10_000) };
+            let (train, test) = if options.short { (short, short / 4) } else { (50_000, 10_000) };
             Data::of_bytes([train_x, train_y, test_x, test_y], train, test)
         }
         None => synthetic(
