@@ -11,7 +11,7 @@ fn main() -> Result<()> {
     let w = variables.add("w", &Tensor::scalar(5.0), true)?;
     let lr = 0.2;
 
-    for epoch in 0..options.epochs(40, 40) {
+    for epoch in 0..options.epochs.unwrap_or(40) {
         let tape = Tape::with_variables(&variables)?;
         let x = tape.variable(w);
         let loss = (x + 1.0).square();

@@ -17,7 +17,7 @@ fn main() -> Result<()> {
         ..ExponentialDecay::default()
     });
 
-    for epoch in 0..options.epochs(40, 40) {
+    for epoch in 0..options.epochs.unwrap_or(40) {
         let lr = decay.at(epoch as u64);
         let tape = Tape::with_variables(&variables)?;
         let x = tape.variable(w);

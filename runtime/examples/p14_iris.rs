@@ -21,7 +21,7 @@ fn main() -> Result<()> {
     let lr = 0.1;
     let (mut losses, mut accuracies) = (Vec::new(), Vec::new());
 
-    for epoch in 0..options.epochs(500, 200) {
+    for epoch in 0..options.epochs.unwrap_or(500) {
         let mut loss_all = 0.0;
         for batch in &train {
             let batch = batch?;

@@ -17,7 +17,7 @@ fn main() -> Result<()> {
     let w1 = variables.add("w1", &Tensor::random_normal(&[2, 1], 0.0, 1.0, &mut rng)?, true)?;
     let lr = 0.002;
 
-    for epoch in 0..options.epochs(15_000, 15_000) {
+    for epoch in 0..options.epochs.unwrap_or(15_000) {
         let tape = Tape::with_variables(&variables)?;
         let w = tape.variable(w1);
         let y = tape.constant(&x).matmul(w);

@@ -26,7 +26,7 @@ fn train(options: &Options, cost: f32, profit: f32) -> Result<Tensor> {
     let w1 = variables.add("w1", &Tensor::random_normal(&[2, 1], 0.0, 1.0, &mut rng)?, true)?;
     let lr = 0.002;
 
-    for epoch in 0..options.epochs(10_000, 3_000) {
+    for epoch in 0..options.epochs.unwrap_or(10_000) {
         let tape = Tape::with_variables(&variables)?;
         let w = tape.variable(w1);
         let y = tape.constant(&x).matmul(w);

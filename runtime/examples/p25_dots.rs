@@ -1,4 +1,4 @@
-//! Red and blue dots parted by a small net, without and with L2 regularisation; the boundary is drawn.
+//! Dots of two classes parted by a small net, without and with L2 regularisation; the boundary is drawn.
 
 mod common;
 
@@ -6,7 +6,7 @@ use common::Options;
 use gradling::data::{Dataset, Table};
 use gradling::plot::{Figure, Scatter};
 use gradling::rng::Rng;
-use gradling::{Result, Tape, Tensor, Var, Variables};
+use gradling::{Result, Tape, Tensor, Var, VariableId, Variables};
 
 fn main() -> Result<()> {
     let options = Options::parse()?;
@@ -14,17 +14,17 @@ fn main() -> Result<()> {
     let mut panels = Vec::new();
     for (title, l2) in [("Without regularisation", 0.0), ("With L2 regularisation", 0.03)] {
         println!("{title}");
-        let variables = train(&options, &x, &y, l2)?;
+        let net = train(&options, &x, &y, l2)?;
         let scatter = Scatter::new(title, &x, &y)?.boundary(|points| {
-            let tape = Tape::with_variables(&variables)?;
-            tape.value(net(&tape, &variables, tape.constant(points)))
+            let tape = Tape::with_variables(&net.variables)?;
+            tape.value(net.call(&tape, tape.constant(points)))
         })?;
         panels.push(scatter);
     }
     Figure::new(panels).save(options.file("p25_dots.png"))
 }
 
-/// Dots and their classes, from dot.csv or made in its spirit: those outside a wavy ring are blue.
+/// Dots and their classes, from dot.csv or made in its spirit: class 1 lies in the middle.
 fn dots(options: &Options) -> Result<(Tensor, Tensor)> {
     if let Some(path) = options.find("dot.csv") {
         let table = Table::read(path, true)?;
@@ -33,42 +33,46 @@ fn dots(options: &Options) -> Result<(Tensor, Tensor)> {
     println!("dot.csv is in no data folder; the program makes dots of its own");
     let mut rng = Rng::new(5);
     let x: Vec<[f32; 2]> = (0..300).map(|_| [rng.normal(), rng.normal()]).collect();
-    let mut red = |[a, b]: &[f32; 2]| a * a + b * b < 2.0 + 0.6 * rng.normal();
-    let y: Vec<f32> = x.iter().map(|p| f32::from(u8::from(red(p)))).collect();
+    let mut inside = |[a, b]: &[f32; 2]| a * a + b * b < 2.0 + 0.6 * rng.normal();
+    let y: Vec<f32> = x.iter().map(|p| f32::from(u8::from(inside(p)))).collect();
     Ok((Tensor::new(&[300, 2], x.concat())?, Tensor::new(&[300, 1], y)?))
 }
 
-fn net<'b>(tape: &'b Tape, v: &Variables, x: Var<'b>) -> Var<'b> {
-    let weight = |name| v.find(name).map(|id| tape.variable(id));
-    let (Some(w1), Some(b1), Some(w2), Some(b2)) = (weight("w1"), weight("b1"), weight("w2"), weight("b2"))
-    else {
-        return x;
-    };
-    (x.matmul(w1) + b1).relu().matmul(w2) + b2
+/// Two layers: weights and biases.
+struct Net {
+    variables: Variables,
+    ids: [VariableId; 4],
 }
 
-fn train(options: &Options, x: &Tensor, y: &Tensor, l2: f32) -> Result<Variables> {
+impl Net {
+    fn call<'b>(&self, tape: &'b Tape, x: Var<'b>) -> Var<'b> {
+        let [w1, b1, w2, b2] = self.ids.map(|id| tape.variable(id));
+        (x.matmul(w1) + b1).relu().matmul(w2) + b2
+    }
+}
+
+fn train(options: &Options, x: &Tensor, y: &Tensor, l2: f32) -> Result<Net> {
     let mut rng = Rng::new(2);
     let mut variables = Variables::new();
     let w1 = variables.add("w1", &Tensor::random_normal(&[2, 11], 0.0, 1.0, &mut rng)?, true)?;
     let b1 = variables.add("b1", &Tensor::full(&[11], 0.01)?, true)?;
     let w2 = variables.add("w2", &Tensor::random_normal(&[11, 1], 0.0, 1.0, &mut rng)?, true)?;
     let b2 = variables.add("b2", &Tensor::full(&[1], 0.01)?, true)?;
+    let mut net = Net { variables, ids: [w1, b1, w2, b2] };
     let lr = 0.01;
     let train = Dataset::from_tensor_slices((x.clone(), y.clone())).batch(32, false);
-    for epoch in 0..options.epochs(800, 200) {
+    for epoch in 0..options.epochs.unwrap_or(800) {
         let mut last = 0.0;
         for batch in &train {
             let batch = batch?;
-            let tape = Tape::with_variables(&variables)?;
-            let y = net(&tape, &variables, tape.constant(&batch[0]));
+            let tape = Tape::with_variables(&net.variables)?;
+            let y = net.call(&tape, tape.constant(&batch[0]));
             let mse = (tape.constant(&batch[1]) - y).square().mean(&[], false);
             let penalty = tape.variable(w1).l2_loss() + tape.variable(w2).l2_loss();
             let loss = mse + penalty * l2;
-            let weights = [w1, b1, w2, b2];
-            let gradients = tape.gradient(loss * lr, &weights.map(|id| tape.variable(id)))?;
-            for (id, gradient) in weights.into_iter().zip(&gradients) {
-                variables.assign_sub(id, gradient)?;
+            let gradients = tape.gradient(loss * lr, &net.ids.map(|id| tape.variable(id)))?;
+            for (id, gradient) in net.ids.into_iter().zip(&gradients) {
+                net.variables.assign_sub(id, gradient)?;
             }
             last = tape.value(loss)?.item()?;
         }
@@ -76,5 +80,5 @@ fn train(options: &Options, x: &Tensor, y: &Tensor, l2: f32) -> Result<Variables
             println!("epoch {epoch}, loss: {last:.6}");
         }
     }
-    Ok(variables)
+    Ok(net)
 }

@@ -58,7 +58,7 @@ fn train(options: &Options, rule: &str) -> Result<(Vec<f32>, Vec<f32>)> {
         weights.push([w, m, v]);
     }
     let (mut losses, mut accuracies, mut step) = (Vec::new(), Vec::new(), 0);
-    for _ in 0..options.epochs(500, 100) {
+    for _ in 0..options.epochs.unwrap_or(500) {
         let mut loss_all = 0.0;
         for batch in &train {
             let batch = batch?;

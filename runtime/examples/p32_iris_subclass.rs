@@ -42,7 +42,7 @@ fn main() -> Result<()> {
 
     let mut fit = Fit {
         batch_size: 32,
-        epochs: options.epochs(500, 100),
+        epochs: options.epochs.unwrap_or(500),
         validation_split: 0.2,
         verbose: Verbose::Bar,
         ..Fit::default()

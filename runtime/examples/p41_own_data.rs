@@ -6,7 +6,7 @@ mod common;
 
 use common::Options;
 use gradling::data::folder::read_labelled;
-use gradling::data::image::{ColorMode, Decode, write_png};
+use gradling::data::image::{ColorMode, Decode, encode_png};
 use gradling::data::mnist::{self, Source, scaled};
 use gradling::nn::{Activation, Dense, Fit, Flatten, Loss, Metric, Optimizer, Sequential, Verbose};
 use gradling::{Result, Tensor};
@@ -63,7 +63,7 @@ fn make(folder: &Path, part: &str, pictures: &Tensor, labels: &Tensor) -> Result
     let mut list = String::new();
     for (i, (picture, label)) in pictures.unstack(0)?.iter().zip(labels.as_u8()?).enumerate() {
         let name = format!("{i}_{label}.png");
-        write_png(folder.join(part).join(&name), picture)?;
+        std::fs::write(folder.join(part).join(&name), encode_png(picture)?)?;
         list += &format!("{name} {label}\n");
     }
     std::fs::write(folder.join(format!("{part}.txt")), list)?;

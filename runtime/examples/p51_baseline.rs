@@ -48,7 +48,7 @@ impl Subclass for Baseline {
 
 fn main() -> Result<()> {
     let options = Options::parse()?;
-    let data = common::cifar10(&options, 256)?;
+    let data = common::cifar10(&options, 2_048)?;
     let model = Baseline::new().into_model(&[32, 32, 3])?;
     common::train(&options, model, data, "p51_baseline")
 }

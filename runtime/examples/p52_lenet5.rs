@@ -43,7 +43,7 @@ impl Subclass for LeNet5 {
 
 fn main() -> Result<()> {
     let options = Options::parse()?;
-    let data = common::cifar10(&options, 256)?;
+    let data = common::cifar10(&options, 2_048)?;
     let model = LeNet5::new().into_model(&[32, 32, 3])?;
     common::train(&options, model, data, "p52_lenet5")
 }

@@ -84,7 +84,7 @@ impl Subclass for Inception10 {
 
 fn main() -> Result<()> {
     let options = Options::parse()?;
-    let data = common::cifar10(&options, 128)?;
+    let data = common::cifar10(&options, 256)?;
     let model = Inception10::new(2, 16, 10).into_model(&[32, 32, 3])?;
     common::train(&options, model, data, "p55_inception10")
 }

@@ -26,7 +26,7 @@ fn main() -> Result<()> {
         Loss::SparseCategoricalCrossentropy { from_logits: false },
         &[Metric::SparseCategoricalAccuracy],
     )?;
-    let mut fit = Fit { epochs: options.epochs(100, 100), verbose: Verbose::Bar, ..Fit::default() };
+    let mut fit = Fit { epochs: options.epochs.unwrap_or(100), verbose: Verbose::Bar, ..Fit::default() };
     let history = model.fit(&x_train, &y_train, &mut fit)?;
     println!("{}", model.summary());
     println!("accuracy {:.4}", history.last("sparse_categorical_accuracy").unwrap_or(0.0));

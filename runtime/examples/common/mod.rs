@@ -32,7 +32,7 @@ impl Options {
         let mut options = Options { epochs: None, short: false, data, out };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
-            let mut value = || words.next().ok_or_else(|| misuse!("{word} needs a value\n{USAGE}"));
+            let mut value = || words.next().ok_or_else(|| misuse!("{word} needs a value"));
             match word.as_str() {
                 "--epochs" => {
                     let number = value()?;
@@ -42,7 +42,10 @@ impl Options {
                 "--short" => options.short = true,
                 "--data" => options.data = Some(value()?.into()),
                 "--out" => options.out = value()?.into(),
-                _ => return Err(misuse!("{word} is unknown\n{USAGE}")),
+                _ => {
+                    eprintln!("{USAGE}");
+                    return Err(misuse!("{word} is none of the options"));
+                }
             }
         }
         std::fs::create_dir_all(&options.out)?;
@@ -111,7 +114,7 @@ fn has_mnist(folder: &Path) -> bool {
     mnist::FILES.iter().all(|file| mnist::find(folder, file.name).is_some())
 }
 
-/// Fashion-MNIST, scaled to 0 to 1, from the folder `fashion-mnist` in the data folder or the data folder itself.
+/// Fashion-MNIST, scaled to 0 to 1, from the folder `fashion-mnist`: the data path, or in the data folder.
 pub fn fashion(options: &Options) -> Result<Data> {
     let named = options.find("fashion-mnist").filter(|folder| has_mnist(folder));
     match named {
@@ -137,7 +140,7 @@ pub fn cifar10(options: &Options, short: usize) -> Result<Data> {
     match names.iter().find_map(|name| options.find(name)).or(given) {
         Some(path) => {
             let cifar10::Cifar10 { train_x, train_y, test_x, test_y } = &cifar10::load(path)?;
-            let (train, test) = if options.short { (short, 64) } else { (50_000, 10_000) };
+            let (train, test) = if options.short { (short, short / 4) } else { (50_000, 10_000) };
             Data::of_bytes([train_x, train_y, test_x, test_y], train, test)
         }
         None => synthetic(
@@ -183,7 +186,9 @@ fn synthetic(
     (sample, train): (&[usize], usize),
 ) -> Result<Data> {
     if !options.short {
-        return Err(misuse!("{name}: expected {where_from}; name the folder by --data or GRADLING_DATA"));
+        return Err(misuse!(
+            "{name}: no data; expected {where_from}, in the folder that --data or GRADLING_DATA names"
+        ));
     }
     println!(
         "{name}: no data; this short run is on synthetic pictures. For real ones: {where_from}, by --data"
