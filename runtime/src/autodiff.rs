@@ -62,10 +62,8 @@ pub fn grad_with<'b>(y: Var<'b>, cotangent: Var<'b>, xs: &[Var<'b>]) -> Vec<Var<
         let operands = custom.as_ref().map_or(&node.inputs, |rule| &rule.inputs);
         let inputs: Vec<Var<'b>> = operands.iter().map(|&v| var(v)).collect();
         let outputs: Vec<Var<'b>> = node.outputs().map(var).collect();
-        let given: Vec<Var<'b>> = outputs
-            .iter()
-            .map(|o| known(&cotangents, o.id()).unwrap_or_else(|| o.zeros_like()))
-            .collect();
+        let given: Vec<Var<'b>> =
+            outputs.iter().map(|o| known(&cotangents, o.id()).unwrap_or_else(|| o.zeros_like())).collect();
         let parts = match &custom {
             Some(rule) => applied(rule, &inputs, outputs[0], given[0]),
             None => node.op.vjp(&inputs, &outputs, &given),

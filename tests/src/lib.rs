@@ -27,3 +27,4 @@ pub mod run_schedule;
 pub mod run_training;
 pub mod table;
 pub mod tensors;
+pub mod training_data;

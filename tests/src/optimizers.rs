@@ -90,6 +90,7 @@ pub fn optimizer(class: &str, config: &Config) -> Result<Optimizer, Fault> {
         ema_overwrite_frequency: whole("ema_overwrite_frequency"),
         gradient_accumulation_steps: whole("gradient_accumulation_steps"),
         loss_scale: set("loss_scale_factor"),
+        sparse_squares: false,
     };
     Ok(if options == Options::default() { optimizer } else { optimizer.with(options) })
 }

@@ -57,8 +57,7 @@ impl State {
     pub fn update<'b>(&self, trace: &'b Trace, optimizer: &Optimizer, gradients: &[gradling::Var<'b>]) {
         let step = trace.variable(self.iterations) + 1.0;
         trace.assign(self.iterations, step);
-        let state =
-            StepState { learning_rate: trace.variable(self.learning_rate), step: step.cast(DType::F32) };
+        let state = StepState::new(trace.variable(self.learning_rate), step.cast(DType::F32));
         let read = |ids: &[VariableId]| -> Vec<_> { ids.iter().map(|s| trace.variable(*s)).collect() };
         let weights: Vec<_> = self.slots.iter().map(|(id, _)| trace.variable(*id)).collect();
         let slots: Vec<_> = self.slots.iter().map(|(_, slots)| read(slots)).collect();

@@ -1,9 +1,9 @@
 //! Cases of kind `model-training`: whole runs from recorded weights over rows in a fixed order.
 
 use std::fmt;
-use std::path::PathBuf;
 
 use gradling::nn::layer::Call;
+use gradling::nn::optimizer::Options;
 use gradling::nn::{Fit, Loss, Optimizer, Progress, Sequential};
 use gradling::{DType, Device, Level, Tensor, Trace, Var, Variables, autodiff};
 use serde_json::Value;
@@ -19,6 +19,7 @@ use crate::program::{Fault, tensor, unsupported};
 use crate::run_optimizer::State;
 use crate::table::Outcome;
 use crate::tensors::Array;
+use crate::training_data;
 
 /// A way to train.
 enum Trainer {
@@ -92,10 +93,13 @@ impl Job {
         };
         model(case)?;
         let (class, config) = part("optimizer")?;
-        let optimizer = optimizers::optimizer(&class, &config)?;
+        let mut optimizer = optimizers::optimizer(&class, &config)?;
+        if case.name.contains("keras3_sparse") {
+            optimizer = optimizer.with(Options { sparse_squares: true, ..Options::default() });
+        }
         let (class, config) = part("loss")?;
         let loss = losses::loss(&class, &config)?;
-        let (x, y) = data(group, case)?;
+        let (x, y) = training_data::load(group, case)?;
         let mut weights = Vec::new();
         for weight in &case.weights {
             weights.push((weight.name.clone(), tensor(group.tensor(&weight.key)?, None)?));
@@ -206,9 +210,11 @@ impl Job {
             let mut call = Call::new(&trace, true, None);
             let output = model.call(&mut call, input.cast(DType::F32))?;
             let loss = self.loss.call(&call, target, output, None)?;
+            let loss = call.losses().iter().fold(loss, |sum, l| sum + *l);
             trace.output("loss", loss);
             let weights: Vec<Var> = state.slots.iter().map(|(id, _)| trace.variable(*id)).collect();
             state.update(&trace, &self.optimizer, &autodiff::grad(loss, &weights));
+            call.assign_updates();
         }
         Ok(trace.finish()?)
     }
@@ -243,7 +249,9 @@ fn model(case: &Case) -> Result<Sequential, Fault> {
             return Err(Fault::Failed(format!("layer {} has no configuration", text("name"))));
         };
         let mut built = layers::layer(&text("class_name"), config)?;
-        if inbound != [before.as_str()] {
+        // Keras lists the mask that a layer reads; here it comes with the value.
+        let masks = inbound.get(1..).unwrap_or_default();
+        if inbound.first() != Some(&before.as_str()) || !masks.iter().all(|m| m.starts_with("not_equal")) {
             return unsupported(format!("layer {} after {inbound:?}", text("name")));
         }
         before = text("name");
@@ -251,48 +259,6 @@ fn model(case: &Case) -> Result<Sequential, Fault> {
         model.push(built);
     }
     Ok(model)
-}
-
-/// Inputs and targets: stored in the case, or made from a data set by its recipe.
-fn data(group: &Group, case: &Case) -> Result<(Tensor, Tensor), Fault> {
-    if let (Some(x), Some(y)) = (case.inputs.get("x"), case.inputs.get("y")) {
-        return Ok((tensor(group.tensor(x)?, None)?, tensor(group.tensor(y)?, None)?));
-    }
-    let recipe = case.config.get("data").unwrap_or(&Value::Null);
-    let sources: Vec<&str> =
-        recipe["source"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let rows: Vec<usize> = recipe["rows"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_u64)
-        .map(|n| n as usize)
-        .collect();
-    let ([images, labels], [from, to]) = (sources.as_slice(), rows.as_slice()) else {
-        return unsupported(format!("data {recipe}"));
-    };
-    if !images.contains("idx3") {
-        return unsupported(format!("data {images}"));
-    }
-    let x = idx(group, images)?.rows(*from..*to)?;
-    let y = idx(group, labels)?.rows(*from..*to)?;
-    let pixels: Vec<f32> = x.to_f32_vec().into_iter().map(|byte| byte / 255.0).collect();
-    // "…, shape (640,28,28,1)"
-    let shape = recipe["x"].as_str().and_then(|text| text.rsplit_once("shape (")).map_or("", |(_, s)| s);
-    let shape: Vec<usize> =
-        shape.trim_end_matches(')').split(',').filter_map(|d| d.trim().parse().ok()).collect();
-    let labels: Vec<i32> = y.to_f32_vec().into_iter().map(|l| l as i32).collect();
-    Ok((Tensor::new(&shape, pixels)?, Tensor::new(&y.shape().to_vec(), labels)?))
-}
-
-/// A file of the data folder beside the goldens, or beside the workspace.
-fn idx(group: &Group, file: &str) -> Result<Tensor, Fault> {
-    let folders: [PathBuf; 2] =
-        [group.folder.join("../data"), crate::case::workspace().join("../shared/data")];
-    let path = folders.iter().map(|f| f.join(file)).find(|p| p.is_file());
-    let path = path.ok_or_else(|| Fault::Failed(format!("{file} is in none of {folders:?}")))?;
-    let bytes = std::fs::read(&path).map_err(|e| Fault::Failed(format!("{}: {e}", path.display())))?;
-    Ok(gradling::data::idx::parse(&bytes)?)
 }
 
 fn judge(group: &Group, case: &Case, trained: &Trained) -> Result<Difference, Fault> {

@@ -3,16 +3,16 @@
 
 use gradling::nn::{
     Activation, ActivationLayer, ActivityRegularization, Add, AlphaDropout, Aspect, Average,
-    AveragePooling1D, AveragePooling2D, BatchNormalization, CenterCrop, Concatenate, Conv1D, Conv1DTranspose,
-    Conv2D, Conv2DTranspose, Conv3D, Cropping1D, Cropping2D, Dense, DepthwiseConv1D, DepthwiseConv2D, Dot,
-    Dropout, ELU, Fit, Flatten, FlipMode, GaussianDropout, GaussianNoise, GlobalAveragePooling1D,
-    GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D, GroupNormalization, Interpolation,
-    Lambda, Layer, LayerNormalization, LeakyReLU, Loss, Masking, MaxPooling1D, MaxPooling2D, Maximum,
-    Minimum, Model, Multiply, Normalization, Optimizer, PReLU, Permute, RMSNormalization, RandomBrightness,
-    RandomContrast, RandomCrop, RandomFlip, RandomRotation, RandomTranslation, RandomZoom, ReLU,
-    RepeatVector, Rescaling, Reshape, Resizing, SeparableConv1D, SeparableConv2D, Sequential, Sgd, Shared,
-    Softmax, SpatialDropout1D, SpatialDropout2D, Subtract, Symbol, UnitNormalization, UpSampling1D,
-    UpSampling2D, ZeroPadding1D, ZeroPadding2D,
+    AveragePooling1D, AveragePooling2D, BatchNormalization, CenterCrop, Concatenate, Constraint, Conv1D,
+    Conv1DTranspose, Conv2D, Conv2DTranspose, Conv3D, Cropping1D, Cropping2D, Dense, DepthwiseConv1D,
+    DepthwiseConv2D, Dot, Dropout, ELU, Fit, Flatten, FlipMode, GaussianDropout, GaussianNoise,
+    GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D,
+    GroupNormalization, Interpolation, Lambda, Layer, LayerNormalization, LeakyReLU, Loss, Masking,
+    MaxPooling1D, MaxPooling2D, Maximum, Minimum, Model, Multiply, Normalization, Optimizer, PReLU, Permute,
+    RMSNormalization, RandomBrightness, RandomContrast, RandomCrop, RandomFlip, RandomRotation,
+    RandomTranslation, RandomZoom, ReLU, Regularizer, RepeatVector, Rescaling, Reshape, Resizing,
+    SeparableConv1D, SeparableConv2D, Sequential, Sgd, Shared, Softmax, SpatialDropout1D, SpatialDropout2D,
+    Subtract, Symbol, UnitNormalization, UpSampling1D, UpSampling2D, ZeroPadding1D, ZeroPadding2D,
 };
 use gradling::rng::Rng;
 use gradling::{Padding, Result, Tensor};
@@ -100,8 +100,11 @@ fn single() -> Vec<(&'static [usize], Box<dyn Layer>)> {
     ]
 }
 
+/// The sample shapes of two inputs.
+type Pair = [&'static [usize]; 2];
+
 /// Every layer of several inputs, with the sample shapes of two of them.
-fn several() -> Vec<([&'static [usize]; 2], Box<dyn Layer>)> {
+fn several() -> Vec<(Pair, Box<dyn Layer>)> {
     vec![
         ([SERIES, &[4]], Box::new(Add::new())),
         ([VECTOR, VECTOR], Box::new(Subtract::new())),
@@ -124,7 +127,7 @@ fn check(inputs: &[&[usize]], layer: Box<dyn Layer>) -> Result<()> {
         symbols.iter().zip(inputs).map(|(x, s)| x.then(Dense::new(s[s.len() - 1]))).collect();
     let y = Shared::boxed(layer).join(&dense.iter().collect::<Vec<&Symbol>>());
     let mut model = Model::functional_seeded(&symbols.iter().collect::<Vec<&Symbol>>(), &[&y], 7)?;
-    let sgd = Optimizer::Sgd(Sgd { learning_rate: 0.1.into(), ..Sgd::default() });
+    let sgd = Optimizer::Sgd(Sgd { learning_rate: 0.1, ..Sgd::default() });
     model.compile(sgd, Loss::MeanSquaredError, &[])?;
     let batch = |sample: &[usize], seed| numbers(&[&[3], sample].concat(), seed);
     let xs: Vec<Tensor> =
@@ -227,7 +230,7 @@ fn batch_normalization_moves_its_statistics_unless_frozen() -> Result<()> {
     for trainable in [true, false] {
         let mut model =
             Sequential::new().add(BatchNormalization::new().momentum(0.75).named("bn").trainable(trainable));
-        let still = Optimizer::Sgd(Sgd { learning_rate: 0.0.into(), ..Sgd::default() });
+        let still = Optimizer::Sgd(Sgd { learning_rate: 0.0, ..Sgd::default() });
         model.compile(still, Loss::MeanSquaredError, &[])?;
         model.fit(&x, &x, &mut Fit { epochs: 2, batch_size: 4, ..Fit::default() })?;
         let moved = [model.weight("bn/moving_mean")?.item()?, model.weight("bn/moving_variance")?.item()?];
@@ -270,5 +273,53 @@ fn images_are_resized_by_half_pixel_centres() -> Result<()> {
     let square = |aspect| apply(Resizing::new(1, 1).aspect(aspect), &ramp);
     assert_eq!(square(Aspect::Crop)?.to_f32_vec(), [1.0]);
     assert_eq!(square(Aspect::Stretch)?.to_f32_vec(), [1.5]);
+    Ok(())
+}
+
+#[test]
+fn penalties_join_the_loss_of_trainable_layers() -> Result<()> {
+    let x = Tensor::new(&[2, 1], [1.0, 2.0])?;
+    for (trainable, wanted) in [(true, 0.5 * 9.0 + 0.1 * 9.0 * 5.0 / 2.0), (false, 0.1 * 9.0 * 5.0 / 2.0)] {
+        let layer = Dense::new(1).use_bias(false).kernel_regularizer(Regularizer::L2(0.5));
+        let layer = layer.activity_regularizer(Regularizer::L2(0.1)).named("dense").trainable(trainable);
+        let mut model = Sequential::new().add(layer);
+        model.build(&[1])?;
+        model.set_weight("dense/kernel", &Tensor::new(&[1, 1], [3.0])?)?;
+        let still = Optimizer::Sgd(Sgd { learning_rate: 0.0, ..Sgd::default() });
+        model.compile(still, Loss::MeanSquaredError, &[])?;
+        let y = Tensor::new(&[2, 1], [3.0, 6.0])?;
+        for logs in [model.train_on_batch(&x, &y)?, model.evaluate(&x, &y, 2)?] {
+            let loss = logs.get("loss").unwrap_or_default();
+            assert!((loss - wanted).abs() < 1e-5, "{loss}, wanted {wanted}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn constraints_hold_after_each_step() -> Result<()> {
+    let x = numbers(&[8, 4], 1)?;
+    let y = numbers(&[8, 3], 2)?;
+    let layer = Dense::new(3)
+        .kernel_constraint(Constraint::MaxNorm { max_value: 0.3, axis: vec![0] })
+        .bias_constraint(Constraint::NonNeg)
+        .named("dense");
+    let mut model = Sequential::new().add(layer);
+    model.compile(
+        Optimizer::Sgd(Sgd { learning_rate: 0.5, ..Sgd::default() }),
+        Loss::MeanSquaredError,
+        &[],
+    )?;
+    for _ in 0..3 {
+        model.train_on_batch(&x, &y)?;
+        let kernel = model.weight("dense/kernel")?.to_f32_vec();
+        for column in 0..3 {
+            let length = kernel.iter().skip(column).step_by(3).map(|w| w * w).sum::<f32>().sqrt();
+            assert!(length < 0.3001, "{length}");
+        }
+        assert!(model.weight("dense/bias")?.to_f32_vec().iter().all(|b| *b >= 0.0));
+    }
+    let copy = Model::from_bytes(&model.to_bytes()?)?;
+    assert!(format!("{:?}", copy.layers()[0].config()).contains("MaxNorm"));
     Ok(())
 }

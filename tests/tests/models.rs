@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use gradling::data::Dataset;
 use gradling::nn::{
     Activation, Adam, Arrays, Batch, Batches, Callback, CsvLogger, Dense, Dropout, EarlyStopping, Fit, Flow,
     LambdaCallback, LearningRateScheduler, Logs, Loss, Losses, Metric, Mode, Model, ModelCheckpoint,
@@ -28,7 +29,7 @@ fn mlp() -> Result<Sequential> {
         .add(Dense::new(2).activation(Activation::Softmax))
         .seed(5);
     model.compile(
-        Optimizer::Adam(Adam { learning_rate: 0.02.into(), ..Adam::default() }),
+        Optimizer::Adam(Adam { learning_rate: 0.02, ..Adam::default() }),
         SPARSE,
         &[Metric::Accuracy],
     )?;
@@ -89,7 +90,7 @@ fn shared_layers_have_one_weight_and_the_gradient_of_both_uses() -> Result<()> {
     model.set_weights(&[Tensor::new(&[1, 1], [0.0])?])?;
     let losses = Losses::new([Loss::MeanSquaredError, Loss::MeanSquaredError]).weights(&[1.0, 0.5]);
     model.compile(
-        Optimizer::Sgd(gradling::nn::Sgd { learning_rate: 0.1.into(), ..Default::default() }),
+        Optimizer::Sgd(gradling::nn::Sgd { learning_rate: 0.1, ..Default::default() }),
         losses,
         &[],
     )?;
@@ -202,8 +203,14 @@ fn streams_train_like_arrays_in_order() -> Result<()> {
     let (mut a, mut b) = (mlp()?, mlp()?);
     let fit = || Fit { epochs: 3, shuffle: false, ..Fit::default() };
     let from_arrays = a.fit(&x, &y, &mut fit())?;
+    let dataset = Dataset::from_tensor_slices((x.clone(), y.clone())).batch(32, false);
+    let from_dataset = mlp()?.fit_dataset(&dataset, &mut fit())?;
     let from_stream = b.fit_batches(Stream { x, y, at: 0 }, &mut fit())?;
     assert_eq!(from_arrays, from_stream);
+    assert_eq!(from_arrays, from_dataset);
+    let bare = Dataset::from_tensor_slices(Tensor::zeros(&[4, 2])?).batch(2, false);
+    let error = mlp()?.fit_dataset(&bare, &mut fit()).err().map(|e| e.to_string()).unwrap_or_default();
+    assert!(error.contains("expected inputs, targets"), "{error}");
     Ok(())
 }
 
@@ -307,5 +314,25 @@ fn weights_of_samples_and_classes_multiply() -> Result<()> {
     assert!((fit(Some(vec![2.0; 32]), &[])? - 2.0 * plain).abs() < 1e-5);
     assert!((fit(Some(vec![2.0; 32]), &[(0, 0.5), (1, 0.5)])? - plain).abs() < 1e-5);
     assert!((fit(None, &[(0, 3.0), (1, 3.0)])? - 3.0 * plain).abs() < 1e-5);
+    Ok(())
+}
+
+#[test]
+fn costs_and_reach_of_lenet() -> Result<()> {
+    use gradling::Padding;
+    use gradling::nn::{Conv2D, Flatten, MaxPooling2D};
+    let mut model = Sequential::new()
+        .add(Conv2D::new(6, [5, 5]).padding(Padding::Same))
+        .add(MaxPooling2D::new([2, 2]))
+        .add(Conv2D::new(16, [5, 5]))
+        .add(Flatten::new())
+        .add(Dense::new(10));
+    model.build(&[28, 28, 1])?;
+    let costs = model.analysis()?;
+    let adds: Vec<u64> = costs.iter().map(|c| c.multiply_adds).collect();
+    assert_eq!([adds[0], adds[2], adds[4]], [28 * 28 * 6 * 25, 10 * 10 * 16 * 25 * 6, 1600 * 10]);
+    let fields: Vec<_> = costs.iter().map(|c| c.receptive_field).collect();
+    assert_eq!(fields, [Some([5, 5]), Some([6, 6]), Some([14, 14]), None, None]);
+    assert!(model.analysis_table()?.contains("14x14"));
     Ok(())
 }

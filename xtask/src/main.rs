@@ -1,5 +1,6 @@
 //! Build scripting: `cargo xtask <command>`.
 
+mod course;
 mod demo;
 mod firmware;
 mod mnist_subset;

@@ -4,7 +4,7 @@ use std::{
     env,
     io::{self, BufRead, BufReader, IsTerminal, Read},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -97,6 +97,20 @@ pub fn succeeds(command: &mut Command, limit: Duration) -> bool {
 /// Runs to the end, standard output both shown and returned with whether the exit code was 0.
 /// The child is killed after `limit`.
 pub fn tee(command: &mut Command, limit: Duration) -> Result<(bool, String)> {
+    piped(command, limit, show_lines)
+}
+
+/// As [`tee`], but nothing is shown.
+pub fn captured(command: &mut Command, limit: Duration) -> Result<(bool, String)> {
+    piped(command, limit, |mut pipe| {
+        let mut bytes = Vec::new();
+        // What came before an error is still worth reading.
+        let _ = pipe.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+fn piped(command: &mut Command, limit: Duration, read: fn(ChildStdout) -> String) -> Result<(bool, String)> {
     eprintln!("+ {}", shown(command));
     let mut child = command
         .stdin(Stdio::null())
@@ -104,7 +118,7 @@ pub fn tee(command: &mut Command, limit: Duration) -> Result<(bool, String)> {
         .spawn()
         .with_context(|| format!("cannot start `{}`", shown(command)))?;
     let pipe = child.stdout.take();
-    let reader = thread::spawn(move || pipe.map_or_else(String::new, show_lines));
+    let reader = thread::spawn(move || pipe.map_or_else(String::new, read));
     let success = wait(&mut child, limit);
     let text = reader.join().unwrap_or_default();
     match success {

@@ -151,6 +151,8 @@ pub(super) unsafe fn tile<V: Vector, const R: usize, const N: usize, const BY_CO
 ///
 /// # Safety
 /// As [`tile`].
+// `unrolled!` takes only the branches of indices below the count.
+#[allow(clippy::out_of_bounds_indexing)]
 #[inline(always)]
 unsafe fn sums<V: Vector, const R: usize, const N: usize, const BY_COLUMNS: bool, const PART: bool>(
     t: &Tile,

@@ -82,13 +82,7 @@ impl<const FUSED: bool> Vector for F32x4<FUSED> {
 /// See [`tile`].
 unsafe fn simd128<const R: usize, const N: usize, const BY_COLUMNS: bool>(t: &Tile) {
     // SAFETY: the caller's.
-    unsafe {
-        if COMPACT {
-            split(t, R, N, BY_COLUMNS)
-        } else {
-            tile::<F32x4<false>, R, N, BY_COLUMNS>(t)
-        }
-    }
+    unsafe { if COMPACT { split(t, R, N, BY_COLUMNS) } else { tile::<F32x4<false>, R, N, BY_COLUMNS>(t) } }
 }
 
 /// The product of a tile from few kernels: of four rows or one, two whole vectors or one that may be cut short.

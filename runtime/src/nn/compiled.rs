@@ -100,6 +100,7 @@ impl Compiled {
             let target = if sparse { sparse_target(&output)? } else { output };
             let mut of_output = Vec::new();
             for (i, metric) in metrics.iter().enumerate() {
+                metric.check()?;
                 let mut own = Vec::new();
                 for slot in metric.slots(&target, &output) {
                     let full = alloc::format!("metric_{n}_{i}/{}/{}", metric.name(), slot.name);
@@ -208,15 +209,14 @@ impl Model {
             trace.assign(c.iterations, step);
             let advance = trace.constant(Tensor::new(&[2], [0, 1])?);
             trace.assign(c.random, random + advance);
-            let state =
-                StepState { learning_rate: trace.variable(c.learning_rate), step: step.cast(DType::F32) };
+            let state = StepState::new(trace.variable(c.learning_rate), step.cast(DType::F32));
             let weights: Vec<Var> = c.slots.iter().map(|(id, _)| trace.variable(*id)).collect();
             let gradients = grad(c.optimizer.scale_loss(loss), &weights);
             let read = |ids: &[VariableId]| -> Vec<Var> { ids.iter().map(|s| trace.variable(*s)).collect() };
             let slots: Vec<Vec<Var>> = c.slots.iter().map(|(_, slots)| read(slots)).collect();
             let new = c.optimizer.apply(&state, &weights, &gradients, &slots, &read(&c.scalars));
             for (((id, slots), w), own) in c.slots.iter().zip(new.weights).zip(new.slots) {
-                trace.assign(*id, w);
+                trace.assign(*id, call.constrained(*id, w));
                 slots.iter().zip(own).for_each(|(slot, value)| trace.assign(*slot, value));
             }
             c.scalars.iter().zip(new.scalars).for_each(|(id, value)| trace.assign(*id, value));
@@ -234,6 +234,19 @@ impl Model {
             let rate = c.optimizer.learning_rate_at(step.max(0) as u64);
             let id = c.learning_rate;
             self.variables.slice_mut::<f32>(id)?[0] = rate;
+        }
+        Ok(())
+    }
+
+    /// Gives each weight its moving average, at the end of a run of an optimizer that keeps them.
+    #[cfg(feature = "full")]
+    pub(super) fn take_averages(&mut self) -> Result<()> {
+        let Some(c) = &self.compiled else { return Ok(()) };
+        let Some(n) = c.optimizer.average_slot() else { return Ok(()) };
+        for (weight, slots) in &c.slots {
+            if let Some(slot) = slots.get(n) {
+                self.variables.set(*weight, &self.variables.get(*slot)?)?;
+            }
         }
         Ok(())
     }

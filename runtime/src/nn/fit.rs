@@ -353,6 +353,8 @@ impl Model {
                 Progress::Done => break,
             }
         }
+        #[cfg(feature = "full")]
+        self.take_averages()?;
         for c in callbacks.iter_mut() {
             c.on_train_end(self)?;
         }
@@ -372,7 +374,10 @@ impl Model {
             return Err(misuse!("fit: expected a batch size of at least 1, got 0"));
         }
         if !(0.0..1.0).contains(&fit.validation_split) {
-            return Err(misuse!("fit: expected a validation split in [0, 1), got {}", Number(fit.validation_split)));
+            return Err(misuse!(
+                "fit: expected a validation split in [0, 1), got {}",
+                Number(fit.validation_split)
+            ));
         }
         let samples = x.samples("fit")?;
         let weight = sample_weights("fit", fit.sample_weight.as_ref(), &fit.class_weight, &y, samples)?;

@@ -116,16 +116,18 @@ impl Symbol {
 /// }
 ///
 /// let model = IrisModel { d1: Dense::new(3).activation(Activation::Softmax).into() }.into_model(&[4])?;
-/// assert_eq!(model.count_params(), 15);
+/// assert_eq!((model.name(), model.count_params()), ("IrisModel", 15));
 /// # Ok::<(), gradling::Error>(())
 /// ```
 pub trait Subclass {
     /// The output for an input.
     fn call(&self, x: &Symbol) -> Symbol;
 
-    /// The name of the model.
+    /// The name of the model: that of its type.
     fn name(&self) -> &str {
-        "model"
+        let path = core::any::type_name::<Self>();
+        let path = path.split('<').next().unwrap_or(path);
+        path.rsplit("::").next().unwrap_or(path)
     }
 
     /// The model for samples of this shape, built.

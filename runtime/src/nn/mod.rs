@@ -2,6 +2,8 @@
 //! names a kernel.
 
 pub mod activation;
+#[cfg(feature = "full")]
+mod analysis;
 pub mod callback;
 mod compiled;
 #[cfg(feature = "full")]
@@ -27,10 +29,14 @@ pub mod regularizer;
 pub mod samples;
 #[cfg(feature = "full")]
 pub mod schedule;
+#[cfg(all(feature = "full", feature = "std"))]
+mod stream;
 mod summary;
 pub(crate) mod topology;
 
 pub use activation::Activation;
+#[cfg(feature = "full")]
+pub use analysis::LayerCost;
 pub use callback::{Callback, Flow};
 #[cfg(all(feature = "full", feature = "std"))]
 pub use callback::{CsvLogger, ModelCheckpoint, SaveFreq};

@@ -385,7 +385,11 @@ impl Model {
         let (optimizer, losses) = (optimizer.into(), losses.into());
         let rate = optimizer.learning_rate();
         if !rate.is_finite() || rate < 0.0 {
-            return Err(misuse!("{}: expected a learning rate of 0 or more, got {}", optimizer.name(), Number(rate)));
+            return Err(misuse!(
+                "{}: expected a learning rate of 0 or more, got {}",
+                optimizer.name(),
+                Number(rate)
+            ));
         }
         losses.check(&self.name, self.topology.outputs.len())?;
         if !self.is_built() {

@@ -27,6 +27,12 @@ impl From<&[Tensor]> for Arrays {
     }
 }
 
+impl From<&Vec<&Tensor>> for Arrays {
+    fn from(list: &Vec<&Tensor>) -> Arrays {
+        Arrays(list.iter().map(|t| (*t).clone()).collect())
+    }
+}
+
 impl From<&Vec<Tensor>> for Arrays {
     fn from(list: &Vec<Tensor>) -> Arrays {
         Arrays(list.clone())

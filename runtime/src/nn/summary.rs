@@ -63,7 +63,7 @@ impl Model {
 }
 
 /// 101770 as 101,770.
-fn thousands(n: usize) -> String {
+pub(super) fn thousands(n: usize) -> String {
     let digits = alloc::format!("{n}");
     let mut text = String::new();
     for (i, d) in digits.chars().enumerate() {

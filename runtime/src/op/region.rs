@@ -2,8 +2,8 @@
 //!
 //! A single elementwise op runs as a region of one instruction, so there is one elementwise kernel.
 
-use super::scalar::{Binary, Compare, Unary};
 use super::Kernels;
+use super::scalar::{Binary, Compare, Unary};
 #[cfg(not(all(gradling_compact, target_arch = "wasm32", target_feature = "simd128")))]
 use super::used;
 use crate::kernel::tile::{self, Program, REGISTERS, Registers};

@@ -221,3 +221,53 @@ fn concat(new: &mut Graph, values: Vec<ValueId>, axis: usize) -> Result<ValueId>
     }
     Ok(level[0])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rewrite::{cse, dce};
+    use crate::{DType, Plan, PlanOptions, Session, Tensor, Trace, Variables, autodiff};
+
+    /// A loop of `h' = tanh(x_t + h · w)`, its gradients, and what they are at some point.
+    fn unrolled(optimize: bool) -> Result<(Graph, Vec<Vec<f32>>)> {
+        let trace = Trace::new(&Variables::new());
+        {
+            let x = trace.input("x", Shape::new(&[6, 2, 3])?, DType::F32);
+            let w = trace.input("w", Shape::new(&[3, 3])?, DType::F32);
+            let mut h = trace.scalar(0.1).broadcast(Shape::new(&[2, 3])?);
+            for t in 0..5 {
+                h = (x.slice(&[t, 0, 0], &[1, 2, 3]).reshape(&[2, 3]) + h.matmul(w)).tanh();
+            }
+            let loss = h.square().sum(&[], false);
+            for (name, g) in ["x", "w"].iter().zip(autodiff::grad(loss, &[x, w])) {
+                trace.output(name, g);
+            }
+        }
+        let graph = trace.finish()?;
+        let plan = Plan::compile(&graph, &PlanOptions { optimize, ..PlanOptions::default() })?;
+        let mut session = Session::new(plan, &Default::default())?;
+        let values = |n: usize| -> Vec<f32> { (0..n).map(|i| (i as f32 * 0.7) % 1.3 - 0.6).collect() };
+        session.set_input(0, &Tensor::new(&[6, 2, 3], values(36))?)?;
+        session.set_input(1, &Tensor::new(&[3, 3], values(9))?)?;
+        let mut variables = Variables::new();
+        session.run(&mut variables)?;
+        let got = (0..2).map(|n| Ok(session.output_tensor(n, &variables)?.to_f32_vec()));
+        Ok((graph, got.collect::<Result<_>>()?))
+    }
+
+    #[test]
+    fn a_loop_has_no_padded_gradients_and_one_product_for_its_weight() -> Result<()> {
+        let (graph, want) = unrolled(false)?;
+        let count = |graph: &Graph, f: fn(&Op) -> bool| graph.nodes.iter().filter(|n| f(&n.op)).count();
+        let pads = |op: &Op| matches!(op, Op::Pad(..));
+        let products = |op: &Op| matches!(op, Op::Matmul(true, false));
+        assert_eq!((count(&graph, pads), count(&graph, products)), (5, 5));
+        let together = dce(&cse(&sums(&graph)?)?)?;
+        assert_eq!((count(&together, pads), count(&together, products)), (0, 1));
+        let (_, got) = unrolled(true)?;
+        for (got, want) in got.iter().flatten().zip(want.iter().flatten()) {
+            assert!((got - want).abs() <= 1e-6, "{got} {want}");
+        }
+        Ok(())
+    }
+}

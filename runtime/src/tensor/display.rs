@@ -290,10 +290,10 @@ mod tests {
         assert_eq!(text(&[3], &[1.0 / 3.0, 2.0 / 3.0, 123.456]), "[  0.33333334   0.6666667  123.456     ]");
         let special = [1.5e-7, -2.0, f32::NAN, 0.0];
         assert_eq!(text(&[2, 2], &special), "[[ 1.5e-07 -2.0e+00]\n [     nan  0.0e+00]]");
-        let grid = Tensor::linspace(0.0, 1.0, 12).unwrap().reshape(&[2, 2, 3]).unwrap();
+        let grid = Tensor::range(0.0, 1.5, 0.125).unwrap().reshape(&[2, 2, 3]).unwrap();
         assert_eq!(
             grid.to_string(),
-            "[[[0.         0.09090909 0.18181819]\n  [0.27272728 0.36363637 0.45454547]]\n\n [[0.54545456 0.6363636  0.7272728 ]\n  [0.8181819  0.90909094 1.        ]]]"
+            "[[[0.    0.125 0.25 ]\n  [0.375 0.5   0.625]]\n\n [[0.75  0.875 1.   ]\n  [1.125 1.25  1.375]]]"
         );
         let bools = Tensor::new(&[2], alloc::vec![true, false]).unwrap();
         assert_eq!(bools.to_string(), "[ True False]");

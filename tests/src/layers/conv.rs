@@ -7,16 +7,21 @@ use gradling::nn::{
 };
 use serde_json::Value;
 
-use super::{Config, Family, activation, each, flag, off, padding, pair, single, whole};
+use super::{Config, Family, activation, each, flag, off, padding, pair, penalize, single, whole};
 
 /// Sets what every convolution has.
 macro_rules! common {
     ($config:expr, $layer:expr, $tuple:ident) => {
-        $layer
-            .strides($tuple($config, "strides")?)
-            .dilation_rate($tuple($config, "dilation_rate")?)
-            .activation(activation($config.get("activation"))?)
-            .use_bias(flag($config, "use_bias"))
+        penalize!(
+            $config,
+            $layer
+                .strides($tuple($config, "strides")?)
+                .dilation_rate($tuple($config, "dilation_rate")?)
+                .activation(activation($config.get("activation"))?)
+                .use_bias(flag($config, "use_bias")),
+            bias_regularizer activity_regularizer,
+            bias_constraint
+        )
     };
 }
 
@@ -31,47 +36,86 @@ pub(super) fn layer(class: &str, config: &Config) -> Family {
     Ok(Some(match class {
         "Conv1D" => {
             let layer = Conv1D::new(filters()?, single(config, "kernel_size")?).groups(groups()?);
-            Box::new(common!(config, layer.causal(causal).padding(borders()?), single))
+            Box::new(penalize!(
+                config,
+                common!(config, layer.causal(causal).padding(borders()?), single),
+                kernel_regularizer,
+                kernel_constraint
+            ))
         }
         "Conv2D" => {
             let layer = Conv2D::new(filters()?, pair(config, "kernel_size")?).groups(groups()?);
-            Box::new(common!(config, layer.padding(padding(config)?), pair))
+            Box::new(penalize!(
+                config,
+                common!(config, layer.padding(padding(config)?), pair),
+                kernel_regularizer,
+                kernel_constraint
+            ))
         }
         "Conv3D" => {
             let layer = Conv3D::new(filters()?, each(config, "kernel_size")?).groups(groups()?);
-            Box::new(common!(config, layer.padding(padding(config)?), each))
+            Box::new(penalize!(
+                config,
+                common!(config, layer.padding(padding(config)?), each),
+                kernel_regularizer,
+                kernel_constraint
+            ))
         }
         "DepthwiseConv1D" => {
             let layer = DepthwiseConv1D::new(single(config, "kernel_size")?).depth_multiplier(multiplier()?);
-            Box::new(common!(config, layer.padding(padding(config)?), single))
+            Box::new(penalize!(
+                config,
+                common!(config, layer.padding(padding(config)?), single),
+                depthwise_regularizer,
+                depthwise_constraint
+            ))
         }
         "DepthwiseConv2D" => {
             let layer = DepthwiseConv2D::new(pair(config, "kernel_size")?).depth_multiplier(multiplier()?);
-            Box::new(common!(config, layer.padding(padding(config)?), pair))
+            Box::new(penalize!(
+                config,
+                common!(config, layer.padding(padding(config)?), pair),
+                depthwise_regularizer,
+                depthwise_constraint
+            ))
         }
         "SeparableConv1D" => {
             let layer = SeparableConv1D::new(filters()?, single(config, "kernel_size")?);
             let layer = layer.depth_multiplier(multiplier()?).padding(padding(config)?);
-            Box::new(common!(config, layer, single))
+            Box::new(
+                penalize!(config, common!(config, layer, single), depthwise_regularizer pointwise_regularizer, depthwise_constraint pointwise_constraint),
+            )
         }
         "SeparableConv2D" => {
             let layer = SeparableConv2D::new(filters()?, pair(config, "kernel_size")?);
             let layer = layer.depth_multiplier(multiplier()?).padding(padding(config)?);
-            Box::new(common!(config, layer, pair))
+            Box::new(
+                penalize!(config, common!(config, layer, pair), depthwise_regularizer pointwise_regularizer, depthwise_constraint pointwise_constraint),
+            )
         }
         "Conv1DTranspose" => {
             let mut layer = Conv1DTranspose::new(filters()?, single(config, "kernel_size")?);
             if extra {
                 layer = layer.output_padding(single(config, "output_padding")?);
             }
-            Box::new(common!(config, layer.padding(padding(config)?), single))
+            Box::new(penalize!(
+                config,
+                common!(config, layer.padding(padding(config)?), single),
+                kernel_regularizer,
+                kernel_constraint
+            ))
         }
         "Conv2DTranspose" => {
             let mut layer = Conv2DTranspose::new(filters()?, pair(config, "kernel_size")?);
             if extra {
                 layer = layer.output_padding(pair(config, "output_padding")?);
             }
-            Box::new(common!(config, layer.padding(padding(config)?), pair))
+            Box::new(penalize!(
+                config,
+                common!(config, layer.padding(padding(config)?), pair),
+                kernel_regularizer,
+                kernel_constraint
+            ))
         }
         _ => return Ok(None),
     }))

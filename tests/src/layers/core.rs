@@ -9,7 +9,8 @@ use gradling::nn::{
 use serde_json::Value;
 
 use super::{
-    Config, Family, activation, borders, channels_first, flag, list, number, off, pair, single, whole,
+    Config, Family, activation, borders, channels_first, flag, list, number, off, pair, penalize, single,
+    whole,
 };
 use crate::program::{Fault, unsupported};
 
@@ -19,7 +20,13 @@ pub(super) fn layer(class: &str, config: &Config) -> Family {
         "Dense" => {
             off(class, config, &["lora_rank", "quantization_config"])?;
             let layer = Dense::new(whole(config, "units")?).use_bias(flag(config, "use_bias"));
-            Box::new(layer.activation(activation(config.get("activation"))?))
+            let layer = layer.activation(activation(config.get("activation"))?);
+            Box::new(penalize!(
+                config,
+                layer,
+                kernel_regularizer bias_regularizer activity_regularizer,
+                kernel_constraint bias_constraint
+            ))
         }
         "Activation" => Box::new(ActivationLayer::new(activation(config.get("activation"))?)),
         "ReLU" => Box::new(
@@ -32,7 +39,8 @@ pub(super) fn layer(class: &str, config: &Config) -> Family {
         "ELU" => Box::new(ELU::new(number(config, "alpha")?)),
         "PReLU" => {
             let axes = list(config, "shared_axes")?;
-            Box::new(PReLU::new().shared_axes(&axes.iter().map(|a| *a as u32).collect::<Vec<u32>>()))
+            let layer = PReLU::new().shared_axes(&axes.iter().map(|a| *a as u32).collect::<Vec<u32>>());
+            Box::new(penalize!(config, layer, alpha_regularizer, alpha_constraint))
         }
         "Softmax" => Box::new(Softmax::new().axis(&list(config, "axis")?)),
         "Flatten" => Box::new(Flatten::new().channels_first(channels_first(config))),

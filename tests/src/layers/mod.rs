@@ -11,7 +11,7 @@ mod pool;
 mod rnn;
 
 use gradling::Padding;
-use gradling::nn::{Activation, Layer};
+use gradling::nn::{Activation, Constraint, Layer, OrthogonalMode, Regularizer};
 use serde_json::{Map, Value};
 
 use crate::case::integers;
@@ -23,9 +23,11 @@ type Config = Map<String, Value>;
 ///
 /// **Errors** when Gradling has no such layer or not that option of it.
 pub fn layer(class: &str, config: &Config) -> Result<Box<dyn Layer>, Fault> {
-    let unknown = |k: &str| k.ends_with("regularizer") || k.ends_with("constraint");
-    if let Some((key, value)) = config.iter().find(|(k, v)| unknown(k) && !v.is_null()) {
-        return unsupported(format!("{class} with {key} {}", value["class_name"]));
+    for (key, value) in config.iter().filter(|(_, v)| !v.is_null()) {
+        let weight = key.strip_suffix("_regularizer").or(key.strip_suffix("_constraint"));
+        if weight.is_some_and(|weight| !penalized(class).contains(&weight)) {
+            return unsupported(format!("{class} with {key} {}", value["class_name"]));
+        }
     }
     if channels_first(config) && class != "Flatten" {
         return unsupported(format!("{class} with channels first"));
@@ -40,6 +42,91 @@ pub fn layer(class: &str, config: &Config) -> Result<Box<dyn Layer>, Fault> {
     }
     unsupported(class)
 }
+
+/// What a layer of this class takes regularizers of, and constraints.
+fn penalized(class: &str) -> &'static [&'static str] {
+    match class {
+        "Dense" | "Conv1D" | "Conv2D" | "Conv3D" | "Conv1DTranspose" | "Conv2DTranspose" => {
+            &["kernel", "bias", "activity"]
+        }
+        "DepthwiseConv1D" | "DepthwiseConv2D" => &["depthwise", "bias", "activity"],
+        "SeparableConv1D" | "SeparableConv2D" => &["depthwise", "pointwise", "bias", "activity"],
+        "BatchNormalization" | "LayerNormalization" | "GroupNormalization" => &["gamma", "beta"],
+        "PReLU" => &["alpha"],
+        "SimpleRNN" | "LSTM" | "GRU" => &["kernel", "recurrent", "bias", "activity"],
+        "RNN" => &["activity"],
+        "Embedding" => &["embeddings", "activity"],
+        "MultiHeadAttention" | "GroupedQueryAttention" | "GroupQueryAttention" => {
+            &["kernel", "bias", "activity"]
+        }
+        _ => &[],
+    }
+}
+
+/// The regularizer under this key, if there is one.
+fn regularizer(config: &Config, key: &str) -> Result<Option<Regularizer>, Fault> {
+    nested(config, key)?.map(|(class, own)| penalty(class, own)).transpose()
+}
+
+/// The regularizer of this class.
+///
+/// **Errors** when Gradling has no such regularizer.
+pub fn penalty(class: &str, own: &Config) -> Result<Regularizer, Fault> {
+    Ok(match class {
+        "L1" => Regularizer::L1(number(own, "l1")?),
+        "L2" => Regularizer::L2(number(own, "l2")?),
+        "L1L2" => Regularizer::L1L2 { l1: number(own, "l1")?, l2: number(own, "l2")? },
+        "OrthogonalRegularizer" => {
+            let columns = own.get("mode").and_then(Value::as_str) == Some("columns");
+            let mode = if columns { OrthogonalMode::Columns } else { OrthogonalMode::Rows };
+            Regularizer::Orthogonal { factor: number(own, "factor")?, mode }
+        }
+        other => return unsupported(other),
+    })
+}
+
+/// The constraint under this key, if there is one.
+fn constraint(config: &Config, key: &str) -> Result<Option<Constraint>, Fault> {
+    let Some((class, own)) = nested(config, key)? else { return Ok(None) };
+    let axis = || list(own, "axis");
+    let max_value = || number(own, "max_value");
+    Ok(Some(match class {
+        "NonNeg" => Constraint::NonNeg,
+        "MaxNorm" => Constraint::MaxNorm { max_value: max_value()?, axis: axis()? },
+        "UnitNorm" => Constraint::UnitNorm { axis: axis()? },
+        "MinMaxNorm" => Constraint::MinMaxNorm {
+            min_value: number(own, "min_value")?,
+            max_value: max_value()?,
+            rate: number(own, "rate")?,
+            axis: axis()?,
+        },
+        other => return unsupported(other),
+    }))
+}
+
+/// Class and configuration of an object under this key; null is none.
+fn nested<'c>(config: &'c Config, key: &str) -> Result<Option<(&'c str, &'c Config)>, Fault> {
+    let Some(value) = config.get(key).filter(|v| !v.is_null()) else { return Ok(None) };
+    match (value["class_name"].as_str(), value["config"].as_object()) {
+        (Some(class), Some(own)) => Ok(Some((class, own))),
+        _ => Err(Fault::Failed(format!("{key} is {value}"))),
+    }
+}
+
+/// Sets the regularizers and constraints of a layer that the configuration has.
+macro_rules! penalize {
+    ($config:expr, $layer:expr, $($regularizer:ident)+, $($constraint:ident)+) => {{
+        let mut layer = $layer;
+        $(if let Some(r) = $crate::layers::regularizer($config, stringify!($regularizer))? {
+            layer = layer.$regularizer(r);
+        })+
+        $(if let Some(c) = $crate::layers::constraint($config, stringify!($constraint))? {
+            layer = layer.$constraint(c);
+        })+
+        layer
+    }};
+}
+use penalize;
 
 fn channels_first(config: &Config) -> bool {
     config.get("data_format").and_then(Value::as_str).is_some_and(|f| f != "channels_last")

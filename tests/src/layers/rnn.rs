@@ -7,7 +7,7 @@ use gradling::nn::{
 };
 use serde_json::Value;
 
-use super::{Config, Family, activation, flag, number, off, whole};
+use super::{Config, Family, activation, flag, number, off, penalize, regularizer, whole};
 use crate::case::integers;
 use crate::program::{Fault, unsupported};
 
@@ -18,7 +18,7 @@ pub(super) fn layer(class: &str, config: &Config) -> Family {
         "LSTM" => Box::new(options(lstm(Lstm::new(whole(config, "units")?), config)?, config)?),
         "GRU" => Box::new(options(gru(Gru::new(whole(config, "units")?), config)?, config)?),
         "RNN" => {
-            let (class, own) = nested(config, "cell")?;
+            let (class, own) = own(config, "cell")?;
             match class {
                 "SimpleRNNCell" => Box::new(options(Rnn::over(simple_cell(own)?), config)?),
                 "LSTMCell" => Box::new(options(Rnn::over(lstm_cell(own)?), config)?),
@@ -37,10 +37,11 @@ pub(super) fn layer(class: &str, config: &Config) -> Family {
         "TimeDistributed" => Box::new(TimeDistributed::boxed(inner(config, "layer")?)),
         "Embedding" => {
             off(class, config, &["lora_rank", "quantization_config"])?;
-            Box::new(
-                Embedding::new(whole(config, "input_dim")?, whole(config, "output_dim")?)
-                    .mask_zero(flag(config, "mask_zero")),
-            )
+            let layer = Embedding::new(whole(config, "input_dim")?, whole(config, "output_dim")?)
+                .mask_zero(flag(config, "mask_zero"));
+            Box::new(penalize!(config, layer,
+                embeddings_regularizer activity_regularizer,
+                embeddings_constraint))
         }
         "Attention" => {
             let mode = match config.get("score_mode").and_then(Value::as_str) {
@@ -71,18 +72,13 @@ pub(super) fn layer(class: &str, config: &Config) -> Family {
 }
 
 /// Class and configuration of `config[key]`.
-fn nested<'c>(config: &'c Config, key: &str) -> Result<(&'c str, &'c Config), Fault> {
-    let value = config.get(key).unwrap_or(&Value::Null);
-    let class = value.get("class_name").and_then(Value::as_str);
-    match (class, value.get("config").and_then(Value::as_object)) {
-        (Some(class), Some(own)) => Ok((class, own)),
-        _ => Err(Fault::Failed(format!("no layer {key} in the configuration"))),
-    }
+fn own<'c>(config: &'c Config, key: &str) -> Result<(&'c str, &'c Config), Fault> {
+    super::nested(config, key)?.ok_or_else(|| Fault::Failed(format!("no {key} in the configuration")))
 }
 
 /// The layer in `config[key]`, under its own name.
 fn inner(config: &Config, key: &str) -> Result<Box<dyn Layer>, Fault> {
-    let (class, own) = nested(config, key)?;
+    let (class, own) = own(config, key)?;
     let mut layer = super::layer(class, own)?;
     if let Some(name) = own.get("name").and_then(Value::as_str) {
         layer.set_name(name);
@@ -111,6 +107,10 @@ fn options<C: gradling::nn::Cell>(layer: Rnn<C>, config: &Config) -> Result<Rnn<
         .go_backwards(flag(config, "go_backwards"))
         .unroll(flag(config, "unroll"))
         .zero_output_for_mask(flag(config, "zero_output_for_mask"));
+    let layer = match regularizer(config, "activity_regularizer")? {
+        Some(regularizer) => layer.activity_regularizer(regularizer),
+        None => layer,
+    };
     if !flag(config, "stateful") {
         return Ok(layer);
     }
@@ -121,11 +121,14 @@ fn options<C: gradling::nn::Cell>(layer: Rnn<C>, config: &Config) -> Result<Rnn<
 macro_rules! gates {
     ($cell:expr, $config:expr) => {{
         let config: &Config = $config;
-        $cell
+        let cell = $cell
             .activation(activation(config.get("activation"))?)
             .use_bias(flag(config, "use_bias"))
             .dropout(number(config, "dropout")?)
-            .recurrent_dropout(number(config, "recurrent_dropout")?)
+            .recurrent_dropout(number(config, "recurrent_dropout")?);
+        penalize!(config, cell,
+            kernel_regularizer recurrent_regularizer bias_regularizer,
+            kernel_constraint recurrent_constraint bias_constraint)
     }};
 }
 
@@ -192,7 +195,9 @@ macro_rules! heads {
         if config.get("sliding_window").is_some_and(|w| !w.is_null()) {
             layer = layer.sliding_window(whole(config, "sliding_window")?);
         }
-        layer
+        penalize!(config, layer,
+            kernel_regularizer bias_regularizer activity_regularizer,
+            kernel_constraint bias_constraint)
     }};
 }
 

@@ -72,10 +72,8 @@ impl Callback for EarlyStopping {
         }
         let improved =
             self.monitor.improved(logs).ok_or_else(|| unknown("EarlyStopping", &self.monitor, logs))?;
-        if improved || self.best.is_none() && self.restore_best_weights {
-            if self.restore_best_weights {
-                self.best = Some((epoch, model.get_weights()?));
-            }
+        if self.restore_best_weights && (improved || self.best.is_none()) {
+            self.best = Some((epoch, model.get_weights()?));
         }
         if improved {
             self.waited = 0;

@@ -1,5 +1,5 @@
 use super::nested::Nested;
-use super::{Base, Call, Layer, LayerConfig, Recurrence, Weights, named};
+use super::{Base, Call, Layer, LayerConfig, Recurrence, Weights};
 use crate::{Result, Shape, Var, misuse};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -153,7 +153,29 @@ fn half<T: Copy>(inputs: &[T], second: bool) -> Vec<T> {
 }
 
 impl Layer for Bidirectional {
-    named!("Bidirectional");
+    fn class_name(&self) -> &'static str {
+        "Bidirectional"
+    }
+
+    fn name(&self) -> &str {
+        &self.base
+    }
+
+    fn set_name(&mut self, name: &str) {
+        self.base.name = name.into();
+    }
+
+    fn is_trainable(&self) -> bool {
+        self.base.trainable
+    }
+
+    fn set_trainable(&mut self, trainable: bool) {
+        self.base.trainable = trainable;
+        self.forward.0.set_trainable(trainable);
+        if let Some(layer) = &mut self.backward {
+            layer.0.set_trainable(trainable);
+        }
+    }
 
     fn build(&mut self, input: &Shape, weights: &mut Weights<'_>) -> Result<Shape> {
         self.several()?;
@@ -162,6 +184,9 @@ impl Layer for Bidirectional {
 
     fn build_many(&mut self, inputs: &[Shape], weights: &mut Weights<'_>) -> Result<Vec<Shape>> {
         self.prepare()?;
+        if !self.base.trainable {
+            self.set_trainable(false);
+        }
         let build = |layer: &mut Nested, inputs: &[Shape], weights: &mut Weights<'_>| {
             let name = layer.0.name().to_string();
             layer.0.build_many(inputs, &mut weights.within(&name))

@@ -40,6 +40,10 @@ setters! { DepthwiseConv2D:
     dilation_rate([u32; 2]) => window.dilation;
     /// How the kernel starts.
     depthwise_initializer(Initializer) => affine.kernel.initializer;
+    /// The penalty of the kernel.
+    depthwise_regularizer(crate::nn::Regularizer) => affine.kernel.regularizer;
+    /// What the kernel is projected to after each step.
+    depthwise_constraint(crate::nn::Constraint) => affine.kernel.constraint;
 }
 
 /// A depthwise convolution as one over as many groups as channels: the kernel is `[kh, kw, c, multiplier]`.
@@ -133,6 +137,10 @@ setters! { DepthwiseConv1D:
     padding(Padding) => window.padding;
     /// How the kernel starts.
     depthwise_initializer(Initializer) => affine.kernel.initializer;
+    /// The penalty of the kernel.
+    depthwise_regularizer(crate::nn::Regularizer) => affine.kernel.regularizer;
+    /// What the kernel is projected to after each step.
+    depthwise_constraint(crate::nn::Constraint) => affine.kernel.constraint;
 }
 
 impl Layer for DepthwiseConv1D {

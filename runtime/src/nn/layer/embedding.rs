@@ -1,6 +1,7 @@
+use super::param::{Param, setters};
 use super::{Base, Call, Layer, LayerConfig, Weights, named};
-use crate::nn::Initializer;
-use crate::{DType, Result, Shape, Var, VariableId, misuse};
+use crate::nn::{Constraint, Initializer, Regularizer};
+use crate::{DType, Result, Shape, Var, misuse};
 use serde::{Deserialize, Serialize};
 
 /// Rows of a table, one for each index (`keras.layers.Embedding`): `y[.., :] = embeddings[x[..], :]`.
@@ -20,9 +21,8 @@ pub struct Embedding {
     input_dim: usize,
     output_dim: usize,
     mask_zero: bool,
-    embeddings_initializer: Initializer,
-    #[serde(skip)]
-    embeddings: Option<VariableId>,
+    embeddings: Param,
+    activity_regularizer: Option<Regularizer>,
 }
 
 impl Embedding {
@@ -33,22 +33,23 @@ impl Embedding {
             input_dim,
             output_dim,
             mask_zero: false,
-            embeddings_initializer: Initializer::RandomUniform(-0.05, 0.05),
-            embeddings: None,
+            embeddings: Param::new(Initializer::RandomUniform(-0.05, 0.05)),
+            activity_regularizer: None,
         }
     }
+}
 
+setters! { Embedding:
     /// Whether index 0 is padding, which layers that know masks leave out.
-    pub fn mask_zero(mut self, mask_zero: bool) -> Embedding {
-        self.mask_zero = mask_zero;
-        self
-    }
-
+    mask_zero(bool) => mask_zero;
     /// How the table starts.
-    pub fn embeddings_initializer(mut self, init: Initializer) -> Embedding {
-        self.embeddings_initializer = init;
-        self
-    }
+    embeddings_initializer(Initializer) => embeddings.initializer;
+    /// The penalty of the table.
+    embeddings_regularizer(Regularizer) => embeddings.regularizer;
+    /// What the table is projected to after each step.
+    embeddings_constraint(Constraint) => embeddings.constraint;
+    /// The penalty of the output, divided by the batch size.
+    activity_regularizer(Regularizer) => activity_regularizer;
 }
 
 impl Layer for Embedding {
@@ -63,8 +64,7 @@ impl Layer for Embedding {
                 self.output_dim
             ));
         }
-        let dims = [self.input_dim, self.output_dim];
-        self.embeddings = Some(weights.add("embeddings", &dims, self.embeddings_initializer, true)?);
+        self.embeddings.build(weights, "embeddings", &[self.input_dim, self.output_dim])?;
         let mut output = input.to_vec();
         output.push(self.output_dim);
         Shape::new(&output)
@@ -72,10 +72,13 @@ impl Layer for Embedding {
 
     fn call<'b>(&self, call: &mut Call<'b>, x: Var<'b>) -> Result<Var<'b>> {
         let ids = x.cast(DType::I32);
-        let y = call.weight(&self.base, self.embeddings)?.embedding_lookup(ids);
+        let y = self.embeddings.get(call, &self.base)?.embedding_lookup(ids);
         if self.mask_zero {
             let mask = ids.not_equal(ids.scalar_like(0.0));
             call.set_mask(y, mask);
+        }
+        if let Some(regularizer) = self.activity_regularizer {
+            call.add_loss(regularizer.call(y) / y.dim(0).max(1) as f32);
         }
         Ok(y)
     }

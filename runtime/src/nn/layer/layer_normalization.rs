@@ -62,8 +62,16 @@ setters! { LayerNormalization:
     rms_scaling(bool) => rms_scaling;
     /// How gamma starts.
     gamma_initializer(Initializer) => gamma.initializer;
+    /// The penalty of gamma.
+    gamma_regularizer(crate::nn::Regularizer) => gamma.regularizer;
+    /// What gamma is projected to after each step.
+    gamma_constraint(crate::nn::Constraint) => gamma.constraint;
     /// How beta starts.
     beta_initializer(Initializer) => beta.initializer;
+    /// The penalty of beta.
+    beta_regularizer(crate::nn::Regularizer) => beta.regularizer;
+    /// What beta is projected to after each step.
+    beta_constraint(crate::nn::Constraint) => beta.constraint;
 }
 
 /// Several axes of a layer's option in order, without the batch axis.

@@ -37,6 +37,10 @@ impl PReLU {
 setters! { PReLU:
     /// How alpha starts.
     alpha_initializer(Initializer) => alpha.initializer;
+    /// The penalty of alpha.
+    alpha_regularizer(crate::nn::Regularizer) => alpha.regularizer;
+    /// What alpha is projected to after each step.
+    alpha_constraint(crate::nn::Constraint) => alpha.constraint;
 }
 
 impl Layer for PReLU {

@@ -46,8 +46,16 @@ setters! { SeparableConv2D:
     dilation_rate([u32; 2]) => window.dilation;
     /// How the depthwise kernel starts.
     depthwise_initializer(Initializer) => depthwise.initializer;
+    /// The penalty of the depthwise kernel.
+    depthwise_regularizer(crate::nn::Regularizer) => depthwise.regularizer;
+    /// What the depthwise kernel is projected to after each step.
+    depthwise_constraint(crate::nn::Constraint) => depthwise.constraint;
     /// How the pointwise kernel starts.
     pointwise_initializer(Initializer) => affine.kernel.initializer;
+    /// The penalty of the pointwise kernel.
+    pointwise_regularizer(crate::nn::Regularizer) => affine.kernel.regularizer;
+    /// What the pointwise kernel is projected to after each step.
+    pointwise_constraint(crate::nn::Constraint) => affine.kernel.constraint;
 }
 
 fn check(layer: &str, multiplier: usize, filters: usize) -> Result<()> {
@@ -145,8 +153,16 @@ setters! { SeparableConv1D:
     padding(Padding) => window.padding;
     /// How the depthwise kernel starts.
     depthwise_initializer(Initializer) => depthwise.initializer;
+    /// The penalty of the depthwise kernel.
+    depthwise_regularizer(crate::nn::Regularizer) => depthwise.regularizer;
+    /// What the depthwise kernel is projected to after each step.
+    depthwise_constraint(crate::nn::Constraint) => depthwise.constraint;
     /// How the pointwise kernel starts.
     pointwise_initializer(Initializer) => affine.kernel.initializer;
+    /// The penalty of the pointwise kernel.
+    pointwise_regularizer(crate::nn::Regularizer) => affine.kernel.regularizer;
+    /// What the pointwise kernel is projected to after each step.
+    pointwise_constraint(crate::nn::Constraint) => affine.kernel.constraint;
 }
 
 impl Layer for SeparableConv1D {

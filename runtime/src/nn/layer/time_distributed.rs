@@ -1,6 +1,6 @@
 use super::nested::Nested;
 use super::rnn::{leading, stacked, swap_leading, with_leading};
-use super::{Base, Call, Layer, LayerConfig, Weights, batched, named};
+use super::{Base, Call, Layer, LayerConfig, Weights, batched};
 use crate::{Result, Shape, Var, misuse};
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -38,7 +38,26 @@ impl TimeDistributed {
 }
 
 impl Layer for TimeDistributed {
-    named!("TimeDistributed");
+    fn class_name(&self) -> &'static str {
+        "TimeDistributed"
+    }
+
+    fn name(&self) -> &str {
+        &self.base
+    }
+
+    fn set_name(&mut self, name: &str) {
+        self.base.name = name.into();
+    }
+
+    fn is_trainable(&self) -> bool {
+        self.base.trainable
+    }
+
+    fn set_trainable(&mut self, trainable: bool) {
+        self.base.trainable = trainable;
+        self.layer.0.set_trainable(trainable);
+    }
 
     fn build(&mut self, input: &Shape, weights: &mut Weights<'_>) -> Result<Shape> {
         if input.rank() < 2 {
@@ -51,6 +70,9 @@ impl Layer for TimeDistributed {
         if self.layer.0.name().is_empty() {
             let name = crate::nn::model::snake_case(self.layer.0.class_name());
             self.layer.0.set_name(&name);
+        }
+        if !self.base.trainable {
+            self.layer.0.set_trainable(false);
         }
         let step = Shape::new(&input.to_vec()[1..])?;
         let name = self.layer.0.name().to_string();

@@ -253,6 +253,23 @@ impl Metric {
         })
     }
 
+    /// Checks the numbers of the metric, so that one read from a damaged file takes no great memory.
+    ///
+    /// **Errors** when there are more thresholds than 10000, or more classes than 1024.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            #[cfg(feature = "full")]
+            Metric::Auc(m) if m.num_thresholds < 2 || m.num_thresholds > 10_000 => {
+                Err(misuse!("auc: expected 2 to 10000 thresholds, got {}", m.num_thresholds))
+            }
+            #[cfg(feature = "full")]
+            Metric::IoU(m) if m.num_classes > 1024 => {
+                Err(misuse!("{}: expected at most 1024 classes, got {}", self.name(), m.num_classes))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What the metric keeps for targets and outputs of these shapes, the batch axis included.
     pub fn slots(&self, target: &Shape, output: &Shape) -> Vec<MetricSlot> {
         let _ = (target, output);

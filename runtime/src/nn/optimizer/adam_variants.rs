@@ -180,7 +180,7 @@ impl Nadam {
     ) -> (Var<'b>, Vec<Var<'b>>) {
         let (u, next) = (self.u(s.step), self.u(s.step + 1.0));
         let m = slots[0] + (g - slots[0]) * rest(self.beta_1);
-        let v = slots[1] + (g.square() - slots[1]) * rest(self.beta_2);
+        let v = slots[1] + (s.square(g) - slots[1]) * rest(self.beta_2);
         let m_hat = m * (next / (1.0 - product * next)) + g * ((1.0 - u) / (1.0 - product));
         let v_hat = v / (1.0 - s.step.scalar_like(self.beta_2).power(s.step));
         (w - m_hat * s.learning_rate / (v_hat.sqrt() + self.epsilon), vec![m, v])

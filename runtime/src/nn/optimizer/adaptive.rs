@@ -33,7 +33,7 @@ impl Adagrad {
         g: Var<'b>,
         slots: &[Var<'b>],
     ) -> (Var<'b>, Vec<Var<'b>>) {
-        let a = slots[0] + g.square();
+        let a = slots[0] + s.square(g);
         (w - g * s.learning_rate / (a + self.epsilon).sqrt(), vec![a])
     }
 }
@@ -80,7 +80,7 @@ impl RmsProp {
         g: Var<'b>,
         slots: &[Var<'b>],
     ) -> (Var<'b>, Vec<Var<'b>>) {
-        let v = slots[0] * self.rho + g.square() * rest(self.rho);
+        let v = slots[0] * self.rho + s.square(g) * rest(self.rho);
         let mut new = vec![v];
         let mean = self.centered.then(|| slots[slots.len() - 1] * self.rho + g * rest(self.rho));
         let variance = mean.map_or(v, |mean| v - mean.square());
@@ -125,7 +125,7 @@ impl Adadelta {
         slots: &[Var<'b>],
     ) -> (Var<'b>, Vec<Var<'b>>) {
         let rms = |x: Var<'b>| (x + self.epsilon).sqrt();
-        let a = slots[0] * self.rho + g.square() * rest(self.rho);
+        let a = slots[0] * self.rho + s.square(g) * rest(self.rho);
         let d = -(rms(slots[1]) * g / rms(a));
         let b = slots[1] * self.rho + d.square() * rest(self.rho);
         (w + d * s.learning_rate, vec![a, b])
@@ -188,7 +188,7 @@ impl Ftrl {
             p => n.pow(-p),
         };
         let shrunk = g + w * (2.0 * self.l2_shrinkage_regularization_strength);
-        let n = slots[0] + g.square();
+        let n = slots[0] + s.square(g);
         let after = power(n);
         let z = slots[1] + (shrunk - (after - power(slots[0])) / lr * w);
         let quadratic = after / lr + l2 * 2.0;

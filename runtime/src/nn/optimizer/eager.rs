@@ -90,10 +90,9 @@ impl OptimizerState {
         }
         let tape = Tape::new();
         let read = |all: &[Tensor]| -> Vec<Var<'_>> { all.iter().map(|t| tape.constant(t)).collect() };
-        let state = StepState {
-            learning_rate: tape.constant(&Tensor::scalar(self.learning_rate())),
-            step: tape.constant(&Tensor::scalar((self.iterations + 1) as f32)),
-        };
+        let step = Tensor::scalar((self.iterations + 1) as f32);
+        let rate = tape.constant(&Tensor::scalar(self.learning_rate()));
+        let state = StepState::new(rate, tape.constant(&step));
         let slots: Vec<Vec<Var<'_>>> = self.slots.iter().map(|s| read(s)).collect();
         let applied =
             self.optimizer.apply(&state, &read(weights), &read(gradients), &slots, &read(&self.scalars));

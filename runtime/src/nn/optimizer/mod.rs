@@ -48,6 +48,41 @@ pub struct StepState<'b> {
     pub learning_rate: Var<'b>,
     /// The number of this step, from 1, as a float scalar.
     pub step: Var<'b>,
+    /// Whether moments take the squares of the parts of an embedding's gradient instead of the square of their
+    /// sum; see [`Options::sparse_squares`].
+    pub sparse_squares: bool,
+}
+
+impl<'b> StepState<'b> {
+    /// A step with this learning rate, of this number from 1.
+    pub fn new(learning_rate: Var<'b>, step: Var<'b>) -> StepState<'b> {
+        StepState { learning_rate, step, sparse_squares: false }
+    }
+
+    /// The square of a gradient, as second moments take it.
+    fn square(&self, g: Var<'b>) -> Var<'b> {
+        #[cfg(feature = "full")]
+        if self.sparse_squares
+            && let Some(squares) = sparse_squares(g)
+        {
+            return squares;
+        }
+        g.square()
+    }
+}
+
+/// Of a gradient that is a sum of parts at indices, the sum of the squares of the parts.
+#[cfg(feature = "full")]
+fn sparse_squares(g: Var<'_>) -> Option<Var<'_>> {
+    use crate::op::Op;
+    let builder = g.builder();
+    let node = builder.node(builder.producer(g.id()));
+    let operand = |n: usize| node.inputs.get(n).map(|id| Var::new(builder, *id));
+    match node.op {
+        Op::Reshape(shape) => sparse_squares(operand(0)?).map(|squares| squares.reshaped(shape)),
+        Op::Scatter(_) => Some(Var::op(node.op.clone(), &[operand(0)?, operand(1)?.square()])),
+        _ => None,
+    }
 }
 
 #[cfg(feature = "full")]

@@ -34,6 +34,10 @@ pub struct Options {
     pub gradient_accumulation_steps: Option<u32>,
     /// The loss is multiplied by this before it is differentiated, and gradients are divided by it.
     pub loss_scale: Option<f32>,
+    /// Second moments of embeddings take, for an index that occurs several times in a batch, the sum of the
+    /// squares of its gradients, as Keras 3 on TensorFlow does; otherwise the square of their sum, as in
+    /// TensorFlow 2's own optimizers and for every other weight.
+    pub sparse_squares: bool,
 }
 
 impl Default for Options {
@@ -49,6 +53,7 @@ impl Default for Options {
             ema_overwrite_frequency: None,
             gradient_accumulation_steps: None,
             loss_scale: None,
+            sparse_squares: false,
         }
     }
 }
@@ -121,7 +126,7 @@ impl Options {
             }
             None => (None, state.step),
         };
-        let inner = StepState { step, ..*state };
+        let inner = StepState { step, sparse_squares: self.sparse_squares, ..*state };
         let (sums, means): (Vec<Var<'b>>, Vec<Var<'b>>) = match accumulates {
             Some(n) => (unscaled.iter().zip(slots)).map(|(g, s)| (*g + s[0], (*g + s[0]) / n)).unzip(),
             None => (Vec::new(), unscaled),

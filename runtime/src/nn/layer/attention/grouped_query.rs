@@ -2,9 +2,8 @@
 
 use super::dot::several;
 use super::multi_head::{Masking, masked_softmax};
-use super::projection::{Projection, Start};
+use super::projection::{Projection, Start, projection_setters};
 use super::{Base, Call, Layer, LayerConfig, Weights, check_rate, dropped, named};
-use crate::nn::Initializer;
 use crate::{Result, Shape, Var, misuse};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -111,18 +110,6 @@ impl GroupedQueryAttention {
         self
     }
 
-    /// How the kernels start.
-    pub fn kernel_initializer(mut self, init: Initializer) -> Self {
-        self.start.kernel = init;
-        self
-    }
-
-    /// How the biases start.
-    pub fn bias_initializer(mut self, init: Initializer) -> Self {
-        self.start.bias = init;
-        self
-    }
-
     /// `[batch, length, heads, features]` as `[batch * query heads, length, features]`: each head as often as
     /// queries share it.
     fn spread<'b>(&self, x: Var<'b>) -> Var<'b> {
@@ -135,6 +122,8 @@ impl GroupedQueryAttention {
             .reshape(&[batch * self.query_heads, length, width])
     }
 }
+
+projection_setters!(GroupedQueryAttention);
 
 impl Layer for GroupedQueryAttention {
     named!("GroupedQueryAttention");
@@ -185,7 +174,7 @@ impl Layer for GroupedQueryAttention {
         let Some(own) = &self.projections else {
             return Err(misuse!("{}: not built; call model.build or fit first", self.base));
         };
-        let layer = &*self.base;
+        let layer = &self.base;
         let q = self.spread(own.query.call(call, layer, query)?);
         let k = self.spread(own.key.call(call, layer, key.unwrap_or(value))?);
         let v = self.spread(own.value.call(call, layer, value)?);

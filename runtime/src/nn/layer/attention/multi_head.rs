@@ -1,9 +1,8 @@
 //! Multi-head attention.
 
 use super::dot::several;
-use super::projection::{Projection, Start};
+use super::projection::{Projection, Start, projection_setters};
 use super::{Base, Call, Layer, LayerConfig, Weights, and, causal, check_rate, coordinates, dropped, named};
-use crate::nn::Initializer;
 use crate::{DType, Result, Shape, Var, misuse};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -140,18 +139,6 @@ impl MultiHeadAttention {
         self
     }
 
-    /// How the kernels start.
-    pub fn kernel_initializer(mut self, init: Initializer) -> Self {
-        self.start.kernel = init;
-        self
-    }
-
-    /// How the biases start.
-    pub fn bias_initializer(mut self, init: Initializer) -> Self {
-        self.start.bias = init;
-        self
-    }
-
     /// The axes that attend and the others, of inputs of this rank with batch and features.
     fn axes(&self, rank: usize) -> Result<(Vec<usize>, Vec<usize>)> {
         let between: Vec<usize> = (1..rank - 1).collect();
@@ -261,6 +248,8 @@ pub(super) fn masked_softmax<'b>(scores: Var<'b>, mask: Option<Var<'b>>, plain: 
     if plain { Var::select(mask, weights, weights.scalar_like(0.0)) } else { weights }
 }
 
+projection_setters!(MultiHeadAttention);
+
 impl Layer for MultiHeadAttention {
     named!("MultiHeadAttention");
     several!();
@@ -321,7 +310,7 @@ impl Layer for MultiHeadAttention {
         let (query, value, key, given) = self.masking.split(&self.base, inputs)?;
         let (query, value, key) = (*query, *value, key.copied());
         let mask = self.masking.mask(&self.base, call, query, value, key, given.copied())?;
-        let (built, layer) = (&self.built, &*self.base);
+        let (built, layer) = (&self.built, &self.base);
         let (attend, free) = (&built.attend, &built.free);
         let q = built.query.call(call, layer, query)?;
         let k = built.key.call(call, layer, key.unwrap_or(value))?;

@@ -81,6 +81,9 @@ pub trait Cell {
         states: &[Var<'b>],
     ) -> Result<(Var<'b>, Vec<Var<'b>>)>;
 
+    /// Says whether training changes the weights; where it does not, they cost no penalty.
+    fn set_trainable(&mut self, _trainable: bool) {}
+
     /// Multiply-add operations of one step on one sample, once built.
     fn multiply_adds(&self) -> u64 {
         0

@@ -3,30 +3,27 @@
 
 use super::CellCall;
 use crate::nn::Initializer;
-use crate::nn::layer::{Call, Weights};
-use crate::{Result, Shape, Var, VariableId, misuse};
+use crate::nn::layer::param::Param;
+use crate::nn::layer::{Base, Call, Weights};
+use crate::{Result, Shape, Var, misuse};
 use alloc::vec;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// Options and weights of a cell with gates.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(in crate::nn) struct Gates {
+pub(super) struct Gates {
     pub units: usize,
     pub use_bias: bool,
-    pub kernel_initializer: Initializer,
-    pub recurrent_initializer: Initializer,
-    pub bias_initializer: Initializer,
+    pub kernel: Param,
+    pub recurrent: Param,
+    pub bias: Param,
     pub dropout: f32,
     pub recurrent_dropout: f32,
     #[serde(skip)]
+    pub base: Base,
+    #[serde(skip)]
     input: usize,
-    #[serde(skip)]
-    kernel: Option<VariableId>,
-    #[serde(skip)]
-    recurrent: Option<VariableId>,
-    #[serde(skip)]
-    bias: Option<VariableId>,
 }
 
 /// Factors of a product: the columns of one or more gates each, and the dropout mask of what they multiply.
@@ -60,15 +57,13 @@ impl Gates {
         Gates {
             units,
             use_bias: true,
-            kernel_initializer: Initializer::GlorotUniform,
-            recurrent_initializer: Initializer::GlorotUniform,
-            bias_initializer: Initializer::Zeros,
+            kernel: Param::new(Initializer::GlorotUniform),
+            recurrent: Param::new(Initializer::Orthogonal(1.0)),
+            bias: Param::new(Initializer::Zeros),
             dropout: 0.0,
             recurrent_dropout: 0.0,
+            base: Base::default(),
             input: 0,
-            kernel: None,
-            recurrent: None,
-            bias: None,
         }
     }
 
@@ -98,19 +93,20 @@ impl Gates {
             }
         }
         let columns = gates * self.units;
+        self.base.name = cell.into();
         self.input = input.dim(0);
-        self.kernel = Some(weights.add("kernel", &[self.input, columns], self.kernel_initializer, true)?);
-        let recurrent = self.recurrent_initializer;
-        self.recurrent = Some(weights.add("recurrent_kernel", &[self.units, columns], recurrent, true)?);
+        self.kernel.build(weights, "kernel", &[self.input, columns])?;
+        self.recurrent.build(weights, "recurrent_kernel", &[self.units, columns])?;
         if self.use_bias {
-            let mut dims = bias.to_vec();
-            dims.push(columns);
-            let part = |gate| if Some(gate) == ones { Initializer::Ones } else { self.bias_initializer };
-            let parts: Vec<(usize, Initializer)> = (0..gates).map(|g| (self.units, part(g))).collect();
-            self.bias = Some(match ones {
-                Some(_) => weights.add_parts("bias", &dims, &parts, true)?,
-                None => weights.add("bias", &dims, self.bias_initializer, true)?,
-            });
+            let dims = [bias, &[columns]].concat();
+            match ones {
+                Some(ones) => {
+                    let part = |gate| (self.units, (gate == ones).then_some(Initializer::Ones));
+                    let parts: Vec<_> = (0..gates).map(part).collect();
+                    self.bias.build_parts(weights, "bias", &dims, &parts)?;
+                }
+                None => self.bias.build(weights, "bias", &dims)?,
+            }
         }
         Shape::new(&[self.units])
     }
@@ -120,17 +116,11 @@ impl Gates {
     ///
     /// While training, each input and state feature is dropped at all steps or at none (Gal and Ghahramani 2016).
     /// With recurrent dropout each gate has masks of its own, as in Keras.
-    pub fn begin<'b>(
-        &self,
-        call: &mut Call<'b>,
-        cell: &str,
-        batch: usize,
-        groups: &[usize],
-    ) -> Result<CellCall<'b>> {
-        let kernel = call.weight(cell, self.kernel)?;
-        let recurrent = call.weight(cell, self.recurrent)?;
+    pub fn begin<'b>(&self, call: &mut Call<'b>, batch: usize, groups: &[usize]) -> Result<CellCall<'b>> {
+        let kernel = self.kernel.get(call, &self.base)?;
+        let recurrent = self.recurrent.get(call, &self.base)?;
         let bias = match self.use_bias {
-            true => Some(call.weight(cell, self.bias)?),
+            true => Some(self.bias.get(call, &self.base)?),
             false => None,
         };
         let gates: usize = groups.iter().sum();
@@ -208,13 +198,13 @@ macro_rules! cell_options {
     ($Cell:ident: $($(#[$doc:meta])* $name:ident: $T:ty = $($path:ident).+;)*) => {
         impl $Cell {
             $($(#[$doc])* pub fn $name(mut self, $name: $T) -> Self {
-                self.$($path).+ = $name;
+                self.$($path).+ = $name.into();
                 self
             })*
         }
         impl $crate::nn::Rnn<$Cell> {
             $($(#[$doc])* pub fn $name(mut self, $name: $T) -> Self {
-                self.cell.$($path).+ = $name;
+                self.cell.$($path).+ = $name.into();
                 self
             })*
         }
@@ -231,11 +221,23 @@ macro_rules! gate_options {
             /// Whether there is a bias.
             use_bias: bool = gates.use_bias;
             /// How the kernel starts.
-            kernel_initializer: $crate::nn::Initializer = gates.kernel_initializer;
+            kernel_initializer: $crate::nn::Initializer = gates.kernel.initializer;
             /// How the recurrent kernel starts.
-            recurrent_initializer: $crate::nn::Initializer = gates.recurrent_initializer;
+            recurrent_initializer: $crate::nn::Initializer = gates.recurrent.initializer;
             /// How the bias starts.
-            bias_initializer: $crate::nn::Initializer = gates.bias_initializer;
+            bias_initializer: $crate::nn::Initializer = gates.bias.initializer;
+            /// The penalty of the kernel.
+            kernel_regularizer: $crate::nn::Regularizer = gates.kernel.regularizer;
+            /// The penalty of the recurrent kernel.
+            recurrent_regularizer: $crate::nn::Regularizer = gates.recurrent.regularizer;
+            /// The penalty of the bias.
+            bias_regularizer: $crate::nn::Regularizer = gates.bias.regularizer;
+            /// What the kernel is projected to after each step.
+            kernel_constraint: $crate::nn::Constraint = gates.kernel.constraint;
+            /// What the recurrent kernel is projected to after each step.
+            recurrent_constraint: $crate::nn::Constraint = gates.recurrent.constraint;
+            /// What the bias is projected to after each step.
+            bias_constraint: $crate::nn::Constraint = gates.bias.constraint;
             /// The share of input features dropped while training, in [0, 1].
             dropout: f32 = gates.dropout;
             /// The share of state features dropped from the recurrent product while training, in [0, 1].

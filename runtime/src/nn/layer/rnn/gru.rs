@@ -81,7 +81,7 @@ impl Cell for GruCell {
 
     fn begin<'b>(&self, call: &mut Call<'b>, batch: usize) -> Result<CellCall<'b>> {
         let groups: &[usize] = if self.reset_after { &[3] } else { &[2, 1] };
-        let mut shared = self.gates.begin(call, "GRU", batch, groups)?;
+        let mut shared = self.gates.begin(call, batch, groups)?;
         if let (true, Some(bias)) = (self.reset_after, shared.bias) {
             let units = self.gates.units;
             let row = |n: usize, at: usize, size: usize| bias.slice(&[n, at], &[1, size]).reshape(&[size]);
@@ -129,6 +129,10 @@ impl Cell for GruCell {
         let new = self.activation.apply(call, candidate);
         let h = z * h + (1.0 - z) * new;
         Ok((h, vec![h]))
+    }
+
+    fn set_trainable(&mut self, trainable: bool) {
+        self.gates.base.trainable = trainable;
     }
 
     fn multiply_adds(&self) -> u64 {

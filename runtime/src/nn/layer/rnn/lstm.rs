@@ -81,7 +81,7 @@ impl Cell for LstmCell {
     }
 
     fn begin<'b>(&self, call: &mut Call<'b>, batch: usize) -> Result<CellCall<'b>> {
-        self.gates.begin(call, "LSTM", batch, &[4])
+        self.gates.begin(call, batch, &[4])
     }
 
     fn project<'b>(&self, shared: &CellCall<'b>, x: Var<'b>) -> Result<Var<'b>> {
@@ -102,6 +102,10 @@ impl Cell for LstmCell {
         let c = f * states[1] + i * self.activation.apply(call, c);
         let h = o * self.activation.apply(call, c);
         Ok((h, vec![h, c]))
+    }
+
+    fn set_trainable(&mut self, trainable: bool) {
+        self.gates.base.trainable = trainable;
     }
 
     fn multiply_adds(&self) -> u64 {

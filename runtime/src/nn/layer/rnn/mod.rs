@@ -14,7 +14,8 @@ pub use lstm::{Lstm, LstmCell};
 pub use simple::{SimpleRnn, SimpleRnnCell};
 pub use stacked::{StackedRnn, StackedRnnCells};
 
-use super::{Base, Call, Initializer, Layer, LayerConfig, Weights, batched};
+use super::{Base, Call, Layer, LayerConfig, Weights, batched};
+use crate::nn::{Initializer, Regularizer};
 use crate::{DType, Result, Shape, Var, VariableId, misuse};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -39,6 +40,7 @@ pub struct Rnn<C> {
     pub(in crate::nn::layer) base: Base,
     pub(in crate::nn::layer) options: Recurrence,
     cell: C,
+    activity_regularizer: Option<Regularizer>,
     #[serde(skip)]
     input: Option<Shape>,
     #[serde(skip)]
@@ -65,7 +67,14 @@ pub struct Recurrence {
 impl<C: Cell> Rnn<C> {
     /// A layer that runs `cell` and gives the last output.
     pub fn over(cell: C) -> Rnn<C> {
-        Rnn { base: Base::default(), options: Recurrence::default(), cell, input: None, state: Vec::new() }
+        Rnn {
+            base: Base::default(),
+            options: Recurrence::default(),
+            cell,
+            activity_regularizer: None,
+            input: None,
+            state: Vec::new(),
+        }
     }
 
     /// Whether to give the outputs of all steps rather than the last.
@@ -103,6 +112,12 @@ impl<C: Cell> Rnn<C> {
     /// Whether outputs at masked steps are zero rather than the output before.
     pub fn zero_output_for_mask(mut self, zero_output_for_mask: bool) -> Self {
         self.options.zero_output_for_mask = zero_output_for_mask;
+        self
+    }
+
+    /// The penalty of the outputs, divided by the batch size.
+    pub fn activity_regularizer(mut self, activity_regularizer: Regularizer) -> Self {
+        self.activity_regularizer = Some(activity_regularizer);
         self
     }
 
@@ -178,6 +193,7 @@ impl<C: Cell> Layer for Rnn<C> {
 
     fn set_trainable(&mut self, trainable: bool) {
         self.base.trainable = trainable;
+        self.cell.set_trainable(trainable);
     }
 
     fn build(&mut self, input: &Shape, weights: &mut Weights<'_>) -> Result<Shape> {
@@ -192,6 +208,7 @@ impl<C: Cell> Layer for Rnn<C> {
         };
         let step = Shape::new(&input.to_vec()[1..])?;
         let name: alloc::string::String = self.cell.name().into();
+        self.cell.set_trainable(self.base.trainable);
         let output = self.cell.build(&step, &mut weights.within(&name))?;
         let states = self.cell.states();
         self.check_states(inputs.len() - 1, states.len())?;
@@ -279,6 +296,9 @@ impl<C: Cell> Layer for Rnn<C> {
         let mut results = vec![y];
         if self.options.return_state {
             results.extend(states);
+        }
+        if let Some(regularizer) = self.activity_regularizer {
+            results.iter().for_each(|y| call.add_loss(regularizer.call(*y) / batch as f32));
         }
         Ok(results)
     }

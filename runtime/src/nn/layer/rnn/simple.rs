@@ -62,7 +62,7 @@ impl Cell for SimpleRnnCell {
     }
 
     fn begin<'b>(&self, call: &mut Call<'b>, batch: usize) -> Result<CellCall<'b>> {
-        self.gates.begin(call, "SimpleRNN", batch, &[1])
+        self.gates.begin(call, batch, &[1])
     }
 
     fn project<'b>(&self, shared: &CellCall<'b>, x: Var<'b>) -> Result<Var<'b>> {
@@ -79,6 +79,10 @@ impl Cell for SimpleRnnCell {
     ) -> Result<(Var<'b>, Vec<Var<'b>>)> {
         let h = self.activation.apply(call, x + shared.recurrent.product(states[0]));
         Ok((h, vec![h]))
+    }
+
+    fn set_trainable(&mut self, trainable: bool) {
+        self.gates.base.trainable = trainable;
     }
 
     fn multiply_adds(&self) -> u64 {

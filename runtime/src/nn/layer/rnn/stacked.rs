@@ -95,6 +95,10 @@ impl Cell for StackedRnnCells {
         Ok((y, new))
     }
 
+    fn set_trainable(&mut self, trainable: bool) {
+        self.cells.iter_mut().for_each(|c| c.cell_mut().set_trainable(trainable));
+    }
+
     fn multiply_adds(&self) -> u64 {
         self.cells.iter().map(|c| c.cell().multiply_adds()).sum()
     }

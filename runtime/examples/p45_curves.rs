@@ -1,0 +1,35 @@
+//! Loss and accuracy of each epoch as curves.
+
+mod common;
+
+use common::{Data, Options};
+use gradling::Result;
+use gradling::nn::{Activation, Dense, Fit, Flatten, Loss, Metric, Optimizer, Sequential, Verbose};
+use gradling::plot;
+
+fn main() -> Result<()> {
+    let options = Options::parse()?;
+    let Data { x_train, y_train, x_test, y_test } = common::mnist(&options)?;
+
+    let mut model = Sequential::new()
+        .add(Flatten::new())
+        .add(Dense::new(128).activation(Activation::Relu))
+        .add(Dense::new(10).activation(Activation::Softmax));
+    model.compile(
+        Optimizer::adam(),
+        Loss::SparseCategoricalCrossentropy { from_logits: false },
+        &[Metric::SparseCategoricalAccuracy],
+    )?;
+    let mut fit = Fit {
+        batch_size: 32,
+        epochs: options.epochs(5, 5),
+        validation: Some((x_test.into(), y_test.into())),
+        verbose: Verbose::Bar,
+        ..Fit::default()
+    };
+    let history = model.fit(&x_train, &y_train, &mut fit)?;
+
+    println!("{}", model.summary());
+    println!("validation accuracy {:?}", history.get("val_sparse_categorical_accuracy"));
+    plot::history(&history).save(options.file("p45_curves.png"))
+}
