@@ -115,15 +115,6 @@ impl Model {
         Ok(own.map(|(id, _)| id).collect())
     }
 
-    /// The sums over the epoch so far: samples, loss, metrics.
-    fn read_totals(&self) -> Result<Vec<f32>> {
-        let variables = self.model.variables();
-        match variables.find("totals") {
-            Some(id) => Ok(variables.slice::<f32>(id)?.to_vec()),
-            None => Ok(Vec::new()),
-        }
-    }
-
     fn advance(&mut self) -> Result<u32> {
         let Some(run) = &mut self.run else { return Err(misuse!("fit: there is no run")) };
         Ok(match run.step(&mut self.model)? {
@@ -140,22 +131,18 @@ impl Model {
         })
     }
 
-    /// The metrics of the batch are what the step added to the sums.
+    /// The metrics of the batch are what the step added to the sums over the epoch, which its means tell.
     fn read_batch(&mut self, step: usize, loss: f32) -> Result<()> {
-        let mut totals = self.read_totals()?;
+        let Some(run) = &self.run else { return Ok(()) };
         let (before, all) = ((step - 1) * self.batch_size, (step * self.batch_size).min(self.samples));
-        if totals.first() == Some(&0.0) {
-            // A validation starts, and the sums with it: the epoch's are in its logs, as means.
-            let logs = self.run.as_ref().map(FitRun::logs);
-            let sums = logs.into_iter().flat_map(|l| l.iter()).map(|(_, mean)| mean * all as f32);
-            totals = core::iter::once(all as f32).chain(sums).collect();
-        }
-        self.totals.resize(totals.len(), 0.0);
+        let size = (all - before) as f32;
+        let sums: Vec<f32> =
+            run.running_logs(&self.model)?.iter().map(|(_, mean)| mean * all as f32).collect();
+        self.totals.resize(sums.len(), 0.0);
         self.batch.clear();
         self.batch.push(loss);
-        let size = (all - before) as f32;
-        self.batch.extend(totals.iter().zip(&self.totals).skip(2).map(|(now, then)| (now - then) / size));
-        self.totals = totals;
+        self.batch.extend(sums.iter().zip(&self.totals).skip(1).map(|(now, then)| (now - then) / size));
+        self.totals = sums;
         Ok(())
     }
 }
