@@ -1,7 +1,7 @@
 //! Microkernels for WebAssembly with 128-bit vectors, with and without fused multiply-add.
 
-use super::{COMPACT, Reduce};
 use super::micro::{Kernel, Micro, Tile, Vector, kernels, tile};
+use super::{COMPACT, Reduce};
 use core::arch::wasm32::*;
 
 /// Four lanes; `FUSED` multiplies and adds with one rounding.

@@ -8,6 +8,8 @@ mod compact;
 pub mod conv;
 pub mod elementwise;
 pub mod index;
+#[cfg(not(all(gradling_compact, target_arch = "wasm32", target_feature = "simd128")))]
+mod loops;
 pub mod matmul;
 pub mod movement;
 pub mod pool;
