@@ -5,6 +5,7 @@ mod demo;
 mod firmware;
 mod mnist_subset;
 mod package;
+mod quality;
 mod serve;
 mod shell;
 mod size;

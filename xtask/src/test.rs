@@ -2,14 +2,15 @@
 
 use std::{
     fs,
+    path::Path,
     process::Command,
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::{
-    course, demo, firmware, package,
+    course, demo, firmware, package, quality,
     shell::{self, Built, ci, node, root, tee},
     size,
     toolchain::{self, Cross, Library, Missing, THUMB_V6M, THUMB_V7EM},
@@ -52,7 +53,7 @@ impl Count {
 type Stage = (&'static str, fn() -> Result<Count>);
 
 /// In order: what fails fastest first, what others need before them.
-const STAGES: [Stage; 14] = [
+const STAGES: [Stage; 15] = [
     ("fmt", fmt),
     ("clippy", clippy),
     ("cargo", cargo_tests),
@@ -66,6 +67,7 @@ const STAGES: [Stage; 14] = [
     ("node", node_tests),
     ("browser", browser_tests),
     ("demo", demo_page),
+    ("quality", || quality::quality(program(&programs()?, "quality")?)),
     ("size", || size::size().map(|()| Count::PASSED)),
 ];
 
@@ -233,6 +235,13 @@ fn programs() -> Result<Built> {
     shell::build(&mut command)
 }
 
+fn program<'b>(built: &'b Built, name: &str) -> Result<&'b Path> {
+    let found = built.programs.iter().find(|(program, kind, _)| program == name && kind == "bin");
+    found
+        .map(|(_, _, path)| path.as_path())
+        .with_context(|| format!("the tests crate has no program `{name}`"))
+}
+
 fn examples() -> Result<Count> {
     let mut total = Count::default();
     let built = programs()?;
@@ -253,10 +262,7 @@ fn examples() -> Result<Count> {
 /// decides whether the others are failures.
 fn golden() -> Result<Count> {
     let built = programs()?;
-    let Some((_, _, path)) = built.programs.iter().find(|(name, kind, _)| name == "golden" && kind == "bin")
-    else {
-        bail!("the tests crate has no program `golden`");
-    };
+    let path = program(&built, "golden")?;
     let folder = std::env::var_os("GRADLING_GOLDEN")
         .map_or_else(|| root().join("../shared/golden"), |dir| root().join(dir));
     if !folder.is_dir() {
