@@ -1,6 +1,6 @@
 //! The Cortex-M example in QEMU, held against the same program on the host.
 
-use std::{collections::BTreeMap, fs, process::Command, time::Duration};
+use std::{collections::BTreeMap, fs, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, Result, bail};
 
@@ -14,18 +14,16 @@ const TOLERANCE: f64 = 1e-6;
 /// The variable that names the folder between the host's program and the firmware's build.
 const FILES: &str = "GRADLING_FIRMWARE_DIR";
 
-/// Trains the model on the host (the runtime's example `firmware_model`, which writes the plan, a picture and the
+/// Trains the model on the host (`model`, the runtime's example `firmware_model`, which writes the plan, a picture and the
 /// probabilities that this machine computes), builds `runtime/examples/cortex-m` around them, runs it on an emulated
 /// Cortex-M7 and compares its `probability DIGIT VALUE` lines with the host's. The firmware must also say how much
 /// memory it takes, and end the emulator through semihosting.
 ///
 /// # Errors
 /// The firmware does not build without warnings, run, or agree.
-pub fn firmware() -> Result<()> {
+pub fn firmware(model: &Path) -> Result<()> {
     let files = target_dir().join("firmware");
-    let mut cargo = shell::cargo();
-    cargo.args(["run", "--quiet", "--package", "gradling", "--all-features", "--example", "firmware_model"]);
-    shell::run(cargo.env(FILES, &files))?;
+    shell::run(Command::new(model).current_dir(root()).env(FILES, &files))?;
     let expected = files.join("expected.txt");
     let host = fs::read_to_string(&expected).with_context(|| expected.display().to_string())?;
 

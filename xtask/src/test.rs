@@ -62,12 +62,14 @@ const STAGES: [Stage; 15] = [
     ("course", || course::course(&programs()?)),
     ("golden", golden),
     ("thumb", thumb),
-    ("firmware", || firmware::firmware().map(|()| Count::PASSED)),
+    ("firmware", || {
+        firmware::firmware(program(&programs()?, "example", "firmware_model")?).map(|()| Count::PASSED)
+    }),
     ("package", || no_warnings(package::build(false)?)),
     ("node", node_tests),
     ("browser", browser_tests),
     ("demo", demo_page),
-    ("quality", || quality::quality(program(&programs()?, "quality")?)),
+    ("quality", || quality::quality(program(&programs()?, "bin", "quality")?)),
     ("size", || size::size().map(|()| Count::PASSED)),
 ];
 
@@ -235,11 +237,9 @@ fn programs() -> Result<Built> {
     shell::build(&mut command)
 }
 
-fn program<'b>(built: &'b Built, name: &str) -> Result<&'b Path> {
-    let found = built.programs.iter().find(|(program, kind, _)| program == name && kind == "bin");
-    found
-        .map(|(_, _, path)| path.as_path())
-        .with_context(|| format!("the tests crate has no program `{name}`"))
+fn program<'b>(built: &'b Built, kind: &str, name: &str) -> Result<&'b Path> {
+    let found = built.programs.iter().find(|(program, of, _)| program == name && of == kind);
+    found.map(|(_, _, path)| path.as_path()).with_context(|| format!("the workspace has no {kind} `{name}`"))
 }
 
 fn examples() -> Result<Count> {
@@ -262,7 +262,7 @@ fn examples() -> Result<Count> {
 /// decides whether the others are failures.
 fn golden() -> Result<Count> {
     let built = programs()?;
-    let path = program(&built, "golden")?;
+    let path = program(&built, "bin", "golden")?;
     let folder = std::env::var_os("GRADLING_GOLDEN")
         .map_or_else(|| root().join("../shared/golden"), |dir| root().join(dir));
     if !folder.is_dir() {
