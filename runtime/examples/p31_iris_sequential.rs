@@ -5,7 +5,7 @@ mod common;
 use common::Options;
 use gradling::Result;
 use gradling::data::iris;
-use gradling::nn::{Activation, Dense, Fit, Loss, Metric, Optimizer, Regularizer, Sequential, Sgd, Verbose};
+use gradling::nn::{Activation, Dense, Fit, Loss, Metric, Optimizer, Regularizer, SGD, Sequential, Verbose};
 use gradling::rng::Rng;
 
 fn main() -> Result<()> {
@@ -17,7 +17,7 @@ fn main() -> Result<()> {
         .add(Dense::new(3).activation(Activation::Softmax).kernel_regularizer(Regularizer::L2(0.01)));
 
     model.compile(
-        Optimizer::from(Sgd { learning_rate: 0.1, ..Sgd::default() }),
+        Optimizer::from(SGD { learning_rate: 0.1, ..SGD::default() }),
         Loss::SparseCategoricalCrossentropy { from_logits: false },
         &[Metric::SparseCategoricalAccuracy],
     )?;

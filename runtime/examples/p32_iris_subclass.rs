@@ -6,7 +6,7 @@ use common::Options;
 use gradling::Result;
 use gradling::data::iris;
 use gradling::nn::{
-    Activation, Dense, Fit, Loss, Metric, Optimizer, Regularizer, Sgd, Shared, Subclass, Symbol, Verbose,
+    Activation, Dense, Fit, Loss, Metric, Optimizer, Regularizer, SGD, Shared, Subclass, Symbol, Verbose,
 };
 use gradling::rng::Rng;
 
@@ -35,7 +35,7 @@ fn main() -> Result<()> {
     let mut model = IrisModel::new().into_model(&[4])?;
 
     model.compile(
-        Optimizer::from(Sgd { learning_rate: 0.1, ..Sgd::default() }),
+        Optimizer::from(SGD { learning_rate: 0.1, ..SGD::default() }),
         Loss::SparseCategoricalCrossentropy { from_logits: false },
         &[Metric::SparseCategoricalAccuracy],
     )?;

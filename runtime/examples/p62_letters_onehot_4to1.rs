@@ -3,7 +3,7 @@
 mod common;
 
 use common::Options;
-use gradling::nn::{Activation, Adam, Dense, Fit, Loss, Metric, Optimizer, Sequential, SimpleRnn, Verbose};
+use gradling::nn::{Activation, Adam, Dense, Fit, Loss, Metric, Optimizer, Sequential, SimpleRNN, Verbose};
 use gradling::{Result, Tape, Tensor, plot};
 
 fn main() -> Result<()> {
@@ -15,7 +15,7 @@ fn main() -> Result<()> {
     let y_train = Tensor::new(&[5], [4, 0, 1, 2, 3])?;
 
     let mut model =
-        Sequential::new().add(SimpleRnn::new(3)).add(Dense::new(5).activation(Activation::Softmax)).seed(7);
+        Sequential::new().add(SimpleRNN::new(3)).add(Dense::new(5).activation(Activation::Softmax)).seed(7);
 
     model.compile(
         Optimizer::from(Adam { learning_rate: 0.01, ..Adam::default() }),

@@ -4,7 +4,7 @@ mod common;
 
 use common::Options;
 use gradling::nn::{
-    Activation, Adam, Dense, Embedding, Fit, Loss, Metric, Optimizer, Sequential, SimpleRnn, Verbose,
+    Activation, Adam, Dense, Embedding, Fit, Loss, Metric, Optimizer, Sequential, SimpleRNN, Verbose,
 };
 use gradling::{Result, Tape, Tensor, plot};
 
@@ -17,7 +17,7 @@ fn main() -> Result<()> {
 
     let mut model = Sequential::new()
         .add(Embedding::new(5, 2))
-        .add(SimpleRnn::new(3))
+        .add(SimpleRNN::new(3))
         .add(Dense::new(5).activation(Activation::Softmax))
         .seed(7);
 

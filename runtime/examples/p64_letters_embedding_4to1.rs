@@ -5,7 +5,7 @@ mod common;
 use common::Options;
 use gradling::data::Windows;
 use gradling::nn::{
-    Activation, Adam, Dense, Embedding, Fit, Loss, Metric, Optimizer, Sequential, SimpleRnn, Verbose,
+    Activation, Adam, Dense, Embedding, Fit, Loss, Metric, Optimizer, Sequential, SimpleRNN, Verbose,
 };
 use gradling::{Result, Tape, Tensor, plot};
 
@@ -19,7 +19,7 @@ fn main() -> Result<()> {
 
     let mut model = Sequential::new()
         .add(Embedding::new(26, 2))
-        .add(SimpleRnn::new(10))
+        .add(SimpleRNN::new(10))
         .add(Dense::new(26).activation(Activation::Softmax))
         .seed(7);
 

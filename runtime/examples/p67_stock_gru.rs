@@ -3,7 +3,7 @@
 mod common;
 
 use common::Options;
-use gradling::nn::{Adam, Dense, Dropout, Fit, Gru, Loss, Optimizer, Sequential, Verbose};
+use gradling::nn::{Adam, Dense, Dropout, Fit, GRU, Loss, Optimizer, Sequential, Verbose};
 use gradling::plot::{self, Figure, LineChart};
 use gradling::{Result, Tape};
 
@@ -13,9 +13,9 @@ fn main() -> Result<()> {
     let data = common::stock(&options)?.windows(300, 60)?;
 
     let mut model = Sequential::new()
-        .add(Gru::new(80).return_sequences(true))
+        .add(GRU::new(80).return_sequences(true))
         .add(Dropout::new(0.2))
-        .add(Gru::new(100))
+        .add(GRU::new(100))
         .add(Dropout::new(0.2))
         .add(Dense::new(1));
 

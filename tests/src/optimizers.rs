@@ -1,7 +1,7 @@
 //! Keras optimizers, schedules and regularizers from their `get_config()`.
 
 use gradling::nn::optimizer::{
-    Adadelta, Adagrad, Adam, AdamW, Adamax, AmsGrad, Ftrl, Lion, Nadam, Optimizer, Options, RmsProp, Sgd,
+    AMSGrad, Adadelta, Adagrad, Adam, AdamW, Adamax, Ftrl, Lion, Nadam, Optimizer, Options, RMSprop, SGD,
 };
 use gradling::nn::schedule::{
     CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay, LearningRate,
@@ -29,7 +29,7 @@ pub fn optimizer(class: &str, config: &Config) -> Result<Optimizer, Fault> {
     let learning_rate = if schedule.is_some() { 0.0 } else { get("learning_rate")? };
     let own_decay = class.eq_ignore_ascii_case("adamw");
     let optimizer: Optimizer = match class.to_ascii_lowercase().as_str() {
-        "sgd" => Sgd { learning_rate, momentum: get("momentum")?, nesterov: flag(config, "nesterov") }.into(),
+        "sgd" => SGD { learning_rate, momentum: get("momentum")?, nesterov: flag(config, "nesterov") }.into(),
         "adam" | "adamw" => {
             let (beta_1, beta_2, epsilon) = (get("beta_1")?, get("beta_2")?, get("epsilon")?);
             let amsgrad = flag(config, "amsgrad");
@@ -37,7 +37,7 @@ pub fn optimizer(class: &str, config: &Config) -> Result<Optimizer, Fault> {
                 let weight_decay = get("weight_decay")?;
                 AdamW { learning_rate, weight_decay, beta_1, beta_2, epsilon, amsgrad }.into()
             } else if amsgrad {
-                AmsGrad { learning_rate, beta_1, beta_2, epsilon }.into()
+                AMSGrad { learning_rate, beta_1, beta_2, epsilon }.into()
             } else {
                 Adam { learning_rate, beta_1, beta_2, epsilon }.into()
             }
@@ -51,7 +51,7 @@ pub fn optimizer(class: &str, config: &Config) -> Result<Optimizer, Fault> {
             Nadam { learning_rate, beta_1, beta_2, epsilon }.into()
         }
         "lion" => Lion { learning_rate, beta_1: get("beta_1")?, beta_2: get("beta_2")? }.into(),
-        "rmsprop" => RmsProp {
+        "rmsprop" => RMSprop {
             learning_rate,
             rho: get("rho")?,
             momentum: get("momentum")?,

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use gradling::nn::{
     Activation, ActivationLayer, Adam, Conv2D, Dense, Dropout, Fit, Flatten, Loss, MaxPooling2D, Metric,
-    Optimizer, Sequential, Sgd,
+    Optimizer, SGD, Sequential,
 };
 use gradling::{DType, Data, Device, Level, Plan, PlanOptions, Result, Session, Shape};
 use gradling::{Tape, Tensor, Trace, Var, Variables, Window};
@@ -249,7 +249,7 @@ const FAULTS: &[Fault] = &[
         name: "a learning rate that explodes",
         act: || {
             let mut model = Sequential::new().add(Dense::new(4)).add(Dense::new(4));
-            let optimizer = Optimizer::Sgd(Sgd { learning_rate: 1e18, ..Sgd::default() });
+            let optimizer = Optimizer::SGD(SGD { learning_rate: 1e18, ..SGD::default() });
             model.compile(optimizer, Loss::MeanSquaredError, &[])?;
             let mut fit = Fit { epochs: 50, ..Fit::default() };
             model.fit(&Tensor::ones(&[8, 3])?, &Tensor::full(&[8, 4], -5.0)?, &mut fit).map(drop)

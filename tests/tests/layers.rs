@@ -10,8 +10,8 @@ use gradling::nn::{
     GroupNormalization, Interpolation, Lambda, Layer, LayerNormalization, LeakyReLU, Loss, Masking,
     MaxPooling1D, MaxPooling2D, Maximum, Minimum, Model, Multiply, Normalization, Optimizer, PReLU, Permute,
     RMSNormalization, RandomBrightness, RandomContrast, RandomCrop, RandomFlip, RandomRotation,
-    RandomTranslation, RandomZoom, ReLU, Regularizer, RepeatVector, Rescaling, Reshape, Resizing,
-    SeparableConv1D, SeparableConv2D, Sequential, Sgd, Shared, Softmax, SpatialDropout1D, SpatialDropout2D,
+    RandomTranslation, RandomZoom, ReLU, Regularizer, RepeatVector, Rescaling, Reshape, Resizing, SGD,
+    SeparableConv1D, SeparableConv2D, Sequential, Shared, Softmax, SpatialDropout1D, SpatialDropout2D,
     Subtract, Symbol, UnitNormalization, UpSampling1D, UpSampling2D, ZeroPadding1D, ZeroPadding2D,
 };
 use gradling::rng::Rng;
@@ -127,7 +127,7 @@ fn check(inputs: &[&[usize]], layer: Box<dyn Layer>) -> Result<()> {
         symbols.iter().zip(inputs).map(|(x, s)| x.then(Dense::new(s[s.len() - 1]))).collect();
     let y = Shared::boxed(layer).join(&dense.iter().collect::<Vec<&Symbol>>());
     let mut model = Model::functional_seeded(&symbols.iter().collect::<Vec<&Symbol>>(), &[&y], 7)?;
-    let sgd = Optimizer::Sgd(Sgd { learning_rate: 0.1, ..Sgd::default() });
+    let sgd = Optimizer::SGD(SGD { learning_rate: 0.1, ..SGD::default() });
     model.compile(sgd, Loss::MeanSquaredError, &[])?;
     let batch = |sample: &[usize], seed| numbers(&[&[3], sample].concat(), seed);
     let xs: Vec<Tensor> =
@@ -230,7 +230,7 @@ fn batch_normalization_moves_its_statistics_unless_frozen() -> Result<()> {
     for trainable in [true, false] {
         let mut model =
             Sequential::new().add(BatchNormalization::new().momentum(0.75).named("bn").trainable(trainable));
-        let still = Optimizer::Sgd(Sgd { learning_rate: 0.0, ..Sgd::default() });
+        let still = Optimizer::SGD(SGD { learning_rate: 0.0, ..SGD::default() });
         model.compile(still, Loss::MeanSquaredError, &[])?;
         model.fit(&x, &x, &mut Fit { epochs: 2, batch_size: 4, ..Fit::default() })?;
         let moved = [model.weight("bn/moving_mean")?.item()?, model.weight("bn/moving_variance")?.item()?];
@@ -285,7 +285,7 @@ fn penalties_join_the_loss_of_trainable_layers() -> Result<()> {
         let mut model = Sequential::new().add(layer);
         model.build(&[1])?;
         model.set_weight("dense/kernel", &Tensor::new(&[1, 1], [3.0])?)?;
-        let still = Optimizer::Sgd(Sgd { learning_rate: 0.0, ..Sgd::default() });
+        let still = Optimizer::SGD(SGD { learning_rate: 0.0, ..SGD::default() });
         model.compile(still, Loss::MeanSquaredError, &[])?;
         let y = Tensor::new(&[2, 1], [3.0, 6.0])?;
         for logs in [model.train_on_batch(&x, &y)?, model.evaluate(&x, &y, 2)?] {
@@ -306,7 +306,7 @@ fn constraints_hold_after_each_step() -> Result<()> {
         .named("dense");
     let mut model = Sequential::new().add(layer);
     model.compile(
-        Optimizer::Sgd(Sgd { learning_rate: 0.5, ..Sgd::default() }),
+        Optimizer::SGD(SGD { learning_rate: 0.5, ..SGD::default() }),
         Loss::MeanSquaredError,
         &[],
     )?;

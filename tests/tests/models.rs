@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use gradling::data::Dataset;
 use gradling::nn::{
-    Activation, Adam, Arrays, Batch, Batches, Callback, CsvLogger, Dense, Dropout, EarlyStopping, Fit, Flow,
+    Activation, Adam, Arrays, Batch, Batches, CSVLogger, Callback, Dense, Dropout, EarlyStopping, Fit, Flow,
     LambdaCallback, LearningRateScheduler, Logs, Loss, Losses, Metric, Mode, Model, ModelCheckpoint,
-    Optimizer, ReduceLrOnPlateau, SaveFreq, Sequential, Shared, Subclass, Symbol, TerminateOnNan,
+    Optimizer, ReduceLROnPlateau, SaveFreq, Sequential, Shared, Subclass, Symbol, TerminateOnNaN,
 };
 use gradling::rng::Rng;
 use gradling::{Result, Tensor};
@@ -90,7 +90,7 @@ fn shared_layers_have_one_weight_and_the_gradient_of_both_uses() -> Result<()> {
     model.set_weights(&[Tensor::new(&[1, 1], [0.0])?])?;
     let losses = Losses::new([Loss::MeanSquaredError, Loss::MeanSquaredError]).weights(&[1.0, 0.5]);
     model.compile(
-        Optimizer::Sgd(gradling::nn::Sgd { learning_rate: 0.1, ..Default::default() }),
+        Optimizer::SGD(gradling::nn::SGD { learning_rate: 0.1, ..Default::default() }),
         losses,
         &[],
     )?;
@@ -241,7 +241,7 @@ fn callbacks_do_what_keras_ones_do() -> Result<()> {
         seen.borrow_mut().push(model.learning_rate().unwrap_or(0.0));
         Ok(Flow::Continue)
     })));
-    fit.callbacks.push(Box::new(CsvLogger::new(&table)));
+    fit.callbacks.push(Box::new(CSVLogger::new(&table)));
     fit.callbacks
         .push(Box::new(ModelCheckpoint::new(folder.path().join("w{epoch:02d}")).save_weights_only(true)));
     let history = mlp()?.fit(&x, &y, &mut fit)?;
@@ -287,7 +287,7 @@ fn plateaus_lower_the_rate_and_nan_ends_the_run() -> Result<()> {
     let mut model = mlp()?;
     let mut fit = Fit { epochs: 4, ..Fit::default() };
     let plateau =
-        ReduceLrOnPlateau::new("loss").better(Mode::Min, 100.0).patience(1).factor(0.5).min_lr(0.006);
+        ReduceLROnPlateau::new("loss").better(Mode::Min, 100.0).patience(1).factor(0.5).min_lr(0.006);
     fit.callbacks.push(Box::new(plateau));
     model.fit(&x, &y, &mut fit)?;
     assert_eq!(model.learning_rate(), Some(0.006));
@@ -295,7 +295,7 @@ fn plateaus_lower_the_rate_and_nan_ends_the_run() -> Result<()> {
     let mut x = x.to_f32_vec();
     x[0] = f32::NAN;
     let x = Tensor::new(&[64, 2], x)?;
-    let mut fit = Fit { callbacks: vec![Box::new(TerminateOnNan)], ..Fit::default() };
+    let mut fit = Fit { callbacks: vec![Box::new(TerminateOnNaN)], ..Fit::default() };
     assert!(mlp()?.fit(&x, &y, &mut fit)?.epochs.is_empty());
     assert!(mlp()?.fit(&x, &y, &mut Fit::default()).is_err());
     Ok(())

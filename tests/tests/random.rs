@@ -1,7 +1,7 @@
 //! Random numbers: no exact values are promised, but their statistics are, and what a seed fixes.
 
 use gradling::nn::{
-    Conv2D, Dense, Dropout, Fit, Initializer, Layer, Loss, Optimizer, Progress, Sequential, Sgd,
+    Conv2D, Dense, Dropout, Fit, Initializer, Layer, Loss, Optimizer, Progress, SGD, Sequential,
 };
 use gradling::rng::Rng;
 use gradling::{Device, Plan, PlanOptions, Session, Shape, Tensor, Trace, Variables};
@@ -160,7 +160,7 @@ fn visits(seed: u64, shuffle: bool, epochs: usize) -> Vec<Vec<usize>> {
     let (x, y) = (Tensor::zeros(&[rows, 1]), Tensor::new(&[rows, 1], targets));
     let (x, y) = (x.expect("inputs"), y.expect("targets"));
     let mut model = Sequential::new().add(Dense::new(1)).seed(seed);
-    let still = Optimizer::Sgd(Sgd { learning_rate: 0.0, ..Sgd::default() });
+    let still = Optimizer::SGD(SGD { learning_rate: 0.0, ..SGD::default() });
     model.compile(still, Loss::MeanSquaredError, &[]).expect("compile");
     let fit = Fit { epochs, batch_size: 1, shuffle, ..Fit::default() };
     let mut run = model.begin_fit(&x, &y, &fit).expect("begin");
@@ -202,7 +202,7 @@ fn validation_split_takes_the_last_rows() {
     let x = Tensor::new(&[rows, 1], values.clone()).expect("inputs");
     let y = Tensor::new(&[rows, 1], values.iter().map(|v| v * v).collect::<Vec<f32>>()).expect("targets");
     let mut model = Sequential::new().add(Dense::new(1)).seed(1);
-    let optimizer = Optimizer::Sgd(Sgd { learning_rate: 1e-4, ..Sgd::default() });
+    let optimizer = Optimizer::SGD(SGD { learning_rate: 1e-4, ..SGD::default() });
     model.compile(optimizer, Loss::MeanSquaredError, &[]).expect("compile");
     let mut fit = Fit { epochs: 2, batch_size: 8, validation_split: 0.25, ..Fit::default() };
     let history = model.fit(&x, &y, &mut fit).expect("fit");

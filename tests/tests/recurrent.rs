@@ -3,9 +3,9 @@
 
 use gradling::nn::layer::Call;
 use gradling::nn::{
-    AdditiveAttention, Attention, Bidirectional, Cell, CellCall, Dense, Embedding, GroupedQueryAttention,
-    Gru, GruCell, Initializer, Layer, Lstm, LstmCell, MergeMode, Model, MultiHeadAttention, Rnn, ScoreMode,
-    Sequential, SimpleRnn, StackedRnnCells, Symbol, TimeDistributed, Weights,
+    AdditiveAttention, Attention, Bidirectional, Cell, CellCall, Dense, Embedding, GRU, GRUCell,
+    GroupedQueryAttention, Initializer, LSTM, LSTMCell, Layer, MergeMode, Model, MultiHeadAttention, RNN,
+    ScoreMode, Sequential, SimpleRNN, StackedRNNCells, Symbol, TimeDistributed, Weights,
 };
 use gradling::rng::Rng;
 use gradling::{
@@ -131,25 +131,25 @@ fn check(name: &str, layer: Box<dyn Layer>, shapes: &[&[usize]], mask: Option<&T
 #[test]
 fn gradients_equal_differences() {
     let x: &[&[usize]] = &[&[2, 3, 2]];
-    check("SimpleRNN", Box::new(SimpleRnn::new(3).return_sequences(true)), x, None);
-    check("LSTM", Box::new(Lstm::new(3).return_sequences(true).return_state(true)), x, None);
-    check("LSTM, last", Box::new(Lstm::new(2).go_backwards(true)), x, None);
-    check("GRU", Box::new(Gru::new(3).return_sequences(true)), x, None);
-    check("GRU, reset before", Box::new(Gru::new(3).reset_after(false)), x, None);
-    let stack = || StackedRnnCells::new().add(LstmCell::new(3)).add(GruCell::new(2));
-    check("stacked", Box::new(Rnn::over(stack())), x, None);
-    check("stacked, sequences", Box::new(Rnn::over(stack()).return_sequences(true)), x, None);
+    check("SimpleRNN", Box::new(SimpleRNN::new(3).return_sequences(true)), x, None);
+    check("LSTM", Box::new(LSTM::new(3).return_sequences(true).return_state(true)), x, None);
+    check("LSTM, last", Box::new(LSTM::new(2).go_backwards(true)), x, None);
+    check("GRU", Box::new(GRU::new(3).return_sequences(true)), x, None);
+    check("GRU, reset before", Box::new(GRU::new(3).reset_after(false)), x, None);
+    let stack = || StackedRNNCells::new().add(LSTMCell::new(3)).add(GRUCell::new(2));
+    check("stacked", Box::new(RNN::over(stack())), x, None);
+    check("stacked, sequences", Box::new(RNN::over(stack()).return_sequences(true)), x, None);
     let states: &[&[usize]] = &[&[2, 3, 2], &[2, 3], &[2, 3]];
-    check("LSTM, initial states", Box::new(Lstm::new(3)), states, None);
-    check("Bidirectional, states", Box::new(Bidirectional::new(Gru::new(3))), states, None);
-    let both = Bidirectional::new(Gru::new(2).return_sequences(true)).merge_mode(MergeMode::Mul);
+    check("LSTM, initial states", Box::new(LSTM::new(3)), states, None);
+    check("Bidirectional, states", Box::new(Bidirectional::new(GRU::new(3))), states, None);
+    let both = Bidirectional::new(GRU::new(2).return_sequences(true)).merge_mode(MergeMode::Mul);
     check("Bidirectional", Box::new(both), x, None);
     check("TimeDistributed", Box::new(TimeDistributed::new(Dense::new(3))), x, None);
-    check("custom cell", Box::new(Rnn::over(Leaky::default())), x, None);
+    check("custom cell", Box::new(RNN::over(Leaky::default())), x, None);
     let mask = Tensor::new(&[2, 3], [1.0, 1.0, 0.0, 0.0, 1.0, 1.0]).expect("mask");
-    check("LSTM, mask", Box::new(Lstm::new(3).return_sequences(true)), x, Some(&mask));
+    check("LSTM, mask", Box::new(LSTM::new(3).return_sequences(true)), x, Some(&mask));
     // Longer than an op has operands, as the sums of its gradients are brought together in groups.
-    check("SimpleRNN, long", Box::new(SimpleRnn::new(2)), &[&[2, 19, 2]], None);
+    check("SimpleRNN, long", Box::new(SimpleRNN::new(2)), &[&[2, 19, 2]], None);
     let qv: &[&[usize]] = &[&[2, 3, 4], &[2, 5, 4]];
     let concat = Attention::new().use_scale(true).score_mode(ScoreMode::Concat);
     check("Attention", Box::new(concat.use_causal_mask(true)), qv, Some(&mask));
@@ -202,7 +202,7 @@ impl Cell for Leaky {
 
 #[test]
 fn a_custom_cell_runs_and_says_that_it_cannot_be_saved() {
-    let mut model = Sequential::new().add(Rnn::over(Leaky::default()));
+    let mut model = Sequential::new().add(RNN::over(Leaky::default()));
     let x = Tensor::new(&[1, 3, 1], [1.0, 2.0, 4.0]).expect("x");
     model.build(&[3, 1]).expect("build");
     assert_eq!(model.predict(&x, 1).expect("predict").to_f32_vec(), [5.25]);
@@ -214,7 +214,7 @@ fn a_custom_cell_runs_and_says_that_it_cannot_be_saved() {
 fn masked_steps_keep_the_state() {
     // Ids 0 are padding: the outputs of [3, 1, 0, 0] and [3, 0, 1, 0] end like that of [3, 1].
     let make = |time: usize| {
-        let mut model = Sequential::new().add(Embedding::new(5, 3).mask_zero(true)).add(Lstm::new(4)).seed(3);
+        let mut model = Sequential::new().add(Embedding::new(5, 3).mask_zero(true)).add(LSTM::new(4)).seed(3);
         model.build(&[time]).expect("build");
         model
     };
@@ -229,7 +229,7 @@ fn masked_steps_keep_the_state() {
     let sequences = |zeros: bool| {
         let mut model = Sequential::new()
             .add(Embedding::new(5, 3).mask_zero(true))
-            .add(Gru::new(2).return_sequences(true).zero_output_for_mask(zeros))
+            .add(GRU::new(2).return_sequences(true).zero_output_for_mask(zeros))
             .seed(3);
         model.build(&[4]).expect("build");
         let x = Tensor::new(&[1, 4], [0.0, 3.0, 0.0, 1.0]).expect("ids");
@@ -251,8 +251,8 @@ fn a_stateful_layer_goes_on_where_the_batch_before_ended() {
         let rows = values.chunks(18).flat_map(|row| row[from * 9..from * 9 + 9].to_vec());
         Tensor::new(&[2, 3, 3], rows.collect::<Vec<f32>>()).expect("half")
     };
-    let mut whole = Sequential::new().add(Lstm::new(4).named("l")).seed(9);
-    let mut parts = Sequential::new().add(Lstm::new(4).named("l").stateful(2)).seed(9);
+    let mut whole = Sequential::new().add(LSTM::new(4).named("l")).seed(9);
+    let mut parts = Sequential::new().add(LSTM::new(4).named("l").stateful(2)).seed(9);
     whole.build(&[6, 3]).expect("build");
     parts.build(&[3, 3]).expect("build");
     let want = whole.predict(&x, 2).expect("predict").to_f32_vec();
@@ -286,20 +286,20 @@ fn layers_come_back_from_files() {
         let model = Model::functional(&[&q, &v], &[&y]).expect("functional");
         (model, vec![numbers(&[2, 3, 4], 6), numbers(&[2, 5, 4], 7)])
     };
-    let both = Bidirectional::new(Lstm::new(2).return_sequences(true)).merge_mode(MergeMode::Ave);
+    let both = Bidirectional::new(LSTM::new(2).return_sequences(true)).merge_mode(MergeMode::Ave);
     let own =
-        Bidirectional::new(Gru::new(2)).backward_layer(Gru::new(2).reset_after(false).go_backwards(true));
+        Bidirectional::new(GRU::new(2)).backward_layer(GRU::new(2).reset_after(false).go_backwards(true));
     let ids = {
-        let mut model = Sequential::new().add(Embedding::new(6, 2).mask_zero(true)).add(SimpleRnn::new(2));
+        let mut model = Sequential::new().add(Embedding::new(6, 2).mask_zero(true)).add(SimpleRNN::new(2));
         model.build(&[4]).expect("build");
         (model, vec![Tensor::new(&[1, 4], [1.0, 5.0, 0.0, 2.0]).expect("ids")])
     };
     let models: Vec<(Model, Vec<Tensor>)> = vec![
         ids,
-        sequence(Box::new(SimpleRnn::new(2).go_backwards(true).dropout(0.1).recurrent_dropout(0.2))),
-        sequence(Box::new(Lstm::new(2).unit_forget_bias(false).return_sequences(true))),
-        sequence(Box::new(Gru::new(2).reset_after(false))),
-        sequence(Box::new(Rnn::over(StackedRnnCells::new().add(LstmCell::new(3)).add(LstmCell::new(2))))),
+        sequence(Box::new(SimpleRNN::new(2).go_backwards(true).dropout(0.1).recurrent_dropout(0.2))),
+        sequence(Box::new(LSTM::new(2).unit_forget_bias(false).return_sequences(true))),
+        sequence(Box::new(GRU::new(2).reset_after(false))),
+        sequence(Box::new(RNN::over(StackedRNNCells::new().add(LSTMCell::new(3)).add(LSTMCell::new(2))))),
         sequence(Box::new(both)),
         sequence(Box::new(own)),
         sequence(Box::new(TimeDistributed::new(Dense::new(2)))),
@@ -320,8 +320,8 @@ fn layers_come_back_from_files() {
 #[test]
 fn dropout_drops_features_for_all_steps() {
     let mut model = Sequential::new()
-        .add(Gru::new(4).dropout(0.5).recurrent_dropout(0.5).return_sequences(true))
-        .add(Lstm::new(4).dropout(0.5).recurrent_dropout(0.5))
+        .add(GRU::new(4).dropout(0.5).recurrent_dropout(0.5).return_sequences(true))
+        .add(LSTM::new(4).dropout(0.5).recurrent_dropout(0.5))
         .add(Dense::new(1))
         .seed(2);
     let (x, y) = (numbers(&[8, 4, 3], 1), numbers(&[8, 1], 2));

@@ -4,7 +4,7 @@ use gradling::nn::loss::{BinaryCrossentropy, CustomLoss, SparseCategoricalCrosse
 use gradling::nn::metric::{Auc, IoU, MetricState, Precision};
 use gradling::nn::{
     Activation, Adam, Constraint, Dense, ExponentialDecay, Fit, Loss, Metric, Nadam, Optimizer, Options,
-    Reduction, Sequential, Sgd,
+    Reduction, SGD, Sequential,
 };
 use gradling::{Result, Tape, Tensor};
 
@@ -60,7 +60,7 @@ fn a_model_file_holds_options_schedules_and_metrics() -> Result<()> {
 fn a_schedule_sets_the_rate_of_every_step() -> Result<()> {
     let rate =
         ExponentialDecay { initial_learning_rate: 0.1, decay_steps: 1.0, decay_rate: 0.5, staircase: true };
-    let optimizer = Optimizer::from(Sgd::default()).with_learning_rate(rate);
+    let optimizer = Optimizer::from(SGD::default()).with_learning_rate(rate);
     let mut model = compiled(optimizer, Loss::MeanSquaredError, &[])?;
     fit(&mut model, 2)?;
     // Four steps, the last with the rate after three.
@@ -81,7 +81,7 @@ fn custom_losses_train_and_are_not_saved() -> Result<()> {
 
 #[test]
 fn options_inside_options_are_refused_by_files() -> Result<()> {
-    let mut optimizer = Optimizer::from(Sgd::default());
+    let mut optimizer = Optimizer::from(SGD::default());
     for _ in 0..100 {
         optimizer = Optimizer::With { optimizer: Box::new(optimizer), options: Box::default() };
     }
@@ -115,7 +115,7 @@ fn masked_losses_are_means_over_what_is_left() -> Result<()> {
 fn gradients_accumulate_and_averages_take_over() -> Result<()> {
     let options =
         Options { gradient_accumulation_steps: Some(2), ema_momentum: Some(0.5), ..Options::default() };
-    let optimizer = Optimizer::from(Sgd { learning_rate: 1.0, ..Sgd::default() }).with(options);
+    let optimizer = Optimizer::from(SGD { learning_rate: 1.0, ..SGD::default() }).with(options);
     let mut weights = vec![Tensor::new(&[1], [4.0])?];
     let mut state = optimizer.start(&weights)?;
     let mut step = |gradient: f32| -> Result<f32> {

@@ -4,7 +4,7 @@ use crate::Js;
 use crate::tensors::{Core, Tensors, dims};
 use gradling::nn::{
     Activation, ActivationLayer, Adam, Conv2D, Dense, Dropout, Fit, FitRun, Flatten, Initializer, Layer,
-    Logs, Loss, MaxPooling2D, Metric, Optimizer, Progress, Sequential, Sgd,
+    Logs, Loss, MaxPooling2D, Metric, Optimizer, Progress, SGD, Sequential,
 };
 use gradling::{Padding, Result, Tensor, VariableId, misuse, unsupported};
 use std::cell::RefCell;
@@ -248,7 +248,7 @@ impl Model {
         let mut compile = || {
             let optimizer = match (optimizer, numbers) {
                 ("sgd", &[learning_rate, momentum, nesterov]) => {
-                    Optimizer::Sgd(Sgd { learning_rate, momentum, nesterov: nesterov != 0.0 })
+                    Optimizer::SGD(SGD { learning_rate, momentum, nesterov: nesterov != 0.0 })
                 }
                 ("adam", &[learning_rate, beta_1, beta_2, epsilon]) => {
                     Optimizer::Adam(Adam { learning_rate, beta_1, beta_2, epsilon })

@@ -37,12 +37,12 @@ pub(crate) mod topology;
 pub use activation::Activation;
 #[cfg(feature = "full")]
 pub use analysis::LayerCost;
-pub use callback::{Callback, Flow};
 #[cfg(all(feature = "full", feature = "std"))]
-pub use callback::{CsvLogger, ModelCheckpoint, SaveFreq};
+pub use callback::{CSVLogger, ModelCheckpoint, SaveFreq};
+pub use callback::{Callback, Flow};
 #[cfg(feature = "full")]
 pub use callback::{
-    EarlyStopping, LambdaCallback, LearningRateScheduler, Mode, ReduceLrOnPlateau, TerminateOnNan,
+    EarlyStopping, LambdaCallback, LearningRateScheduler, Mode, ReduceLROnPlateau, TerminateOnNaN,
 };
 #[cfg(feature = "full")]
 pub use constraint::Constraint;
@@ -61,14 +61,14 @@ pub use layer::{
     ActivityRegularization, Add, AdditiveAttention, AlphaDropout, Aspect, Attention, Average,
     AveragePooling1D, AveragePooling2D, BatchNormalization, Bidirectional, Cell, CellCall, CellConfig,
     CenterCrop, Concatenate, Conv1D, Conv1DTranspose, Conv2DTranspose, Conv3D, Cropping1D, Cropping2D,
-    DepthwiseConv1D, DepthwiseConv2D, Dot, ELU, Embedding, Factor, FillMode, FlipMode, GaussianDropout,
-    GaussianNoise, GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D,
-    GroupNormalization, GroupedQueryAttention, Gru, GruCell, Interpolation, Lambda, LayerNormalization,
-    LeakyReLU, Lstm, LstmCell, Masking, MaxPooling1D, Maximum, MergeMode, Minimum, MultiHeadAttention,
-    Multiply, Normalization, PReLU, Permute, RMSNormalization, RandomBrightness, RandomContrast, RandomCrop,
-    RandomFlip, RandomRotation, RandomTranslation, RandomZoom, ReLU, Recurrence, RepeatVector, Rescaling,
-    Reshape, Resizing, Rnn, ScoreMode, SeparableConv1D, SeparableConv2D, SimpleRnn, SimpleRnnCell, Softmax,
-    SpatialDropout1D, SpatialDropout2D, StackedRnn, StackedRnnCells, Subtract, TimeDistributed,
+    DepthwiseConv1D, DepthwiseConv2D, Dot, ELU, Embedding, Factor, FillMode, FlipMode, GRU, GRUCell,
+    GaussianDropout, GaussianNoise, GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D,
+    GlobalMaxPooling2D, GroupNormalization, GroupedQueryAttention, Interpolation, LSTM, LSTMCell, Lambda,
+    LayerNormalization, LeakyReLU, Masking, MaxPooling1D, Maximum, MergeMode, Minimum, MultiHeadAttention,
+    Multiply, Normalization, PReLU, Permute, RMSNormalization, RNN, RandomBrightness, RandomContrast,
+    RandomCrop, RandomFlip, RandomRotation, RandomTranslation, RandomZoom, ReLU, Recurrence, RepeatVector,
+    Rescaling, Reshape, Resizing, ScoreMode, SeparableConv1D, SeparableConv2D, SimpleRNN, SimpleRNNCell,
+    Softmax, SpatialDropout1D, SpatialDropout2D, StackedRNN, StackedRNNCells, Subtract, TimeDistributed,
     UnitNormalization, UpSampling1D, UpSampling2D, ZeroPadding1D, ZeroPadding2D,
 };
 pub use loss::{Loss, Reduction};
@@ -77,9 +77,9 @@ pub use metric::Metric;
 pub use model::{Model, Sequential};
 #[cfg(feature = "full")]
 pub use optimizer::{
-    Adadelta, Adagrad, AdamW, Adamax, AmsGrad, Ftrl, Lion, Nadam, OptimizerState, Options, RmsProp,
+    AMSGrad, Adadelta, Adagrad, AdamW, Adamax, Ftrl, Lion, Nadam, OptimizerState, Options, RMSprop,
 };
-pub use optimizer::{Adam, Optimizer, Sgd};
+pub use optimizer::{Adam, Optimizer, SGD};
 #[cfg(feature = "full")]
 pub use regularizer::{OrthogonalMode, Regularizer};
 pub use samples::{Arrays, Batch, Batches};

@@ -10,8 +10,8 @@ use std::process::ExitCode;
 use gradling::data::iris;
 use gradling::data::mnist::{self, Mnist, Source, scaled};
 use gradling::nn::{
-    Activation, Conv2D, Dense, Fit, Flatten, Initializer, Loss, MaxPooling2D, Metric, Optimizer, Sequential,
-    Sgd,
+    Activation, Conv2D, Dense, Fit, Flatten, Initializer, Loss, MaxPooling2D, Metric, Optimizer, SGD,
+    Sequential,
 };
 use gradling::{Result, Tape, Tensor, misuse};
 use gradling_tests::case::Group;
@@ -53,7 +53,7 @@ fn run(data: &Path, golden: &Path, split: &Path) -> Result<()> {
         );
         let mut model = model.seed(seed);
         model.compile(
-            Sgd { learning_rate: 0.1, ..Sgd::default() },
+            SGD { learning_rate: 0.1, ..SGD::default() },
             Loss::MeanSquaredError,
             &[Metric::CategoricalAccuracy],
         )?;

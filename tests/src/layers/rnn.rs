@@ -1,9 +1,9 @@
 //! Recurrent, embedding, wrapper and attention layers.
 
 use gradling::nn::{
-    Activation, AdditiveAttention, Attention, Bidirectional, Embedding, GroupedQueryAttention, Gru, GruCell,
-    Layer, Lstm, LstmCell, MergeMode, MultiHeadAttention, Rnn, ScoreMode, SimpleRnn, SimpleRnnCell,
-    StackedRnnCells, TimeDistributed,
+    Activation, AdditiveAttention, Attention, Bidirectional, Embedding, GRU, GRUCell, GroupedQueryAttention,
+    LSTM, LSTMCell, Layer, MergeMode, MultiHeadAttention, RNN, ScoreMode, SimpleRNN, SimpleRNNCell,
+    StackedRNNCells, TimeDistributed,
 };
 use serde_json::Value;
 
@@ -14,16 +14,16 @@ use crate::program::{Fault, unsupported};
 /// The layer of this class. Arguments of the call that are options of the layer here are in its configuration.
 pub(super) fn layer(class: &str, config: &Config) -> Family {
     Ok(Some(match class {
-        "SimpleRNN" => Box::new(options(simple(SimpleRnn::new(whole(config, "units")?), config)?, config)?),
-        "LSTM" => Box::new(options(lstm(Lstm::new(whole(config, "units")?), config)?, config)?),
-        "GRU" => Box::new(options(gru(Gru::new(whole(config, "units")?), config)?, config)?),
+        "SimpleRNN" => Box::new(options(simple(SimpleRNN::new(whole(config, "units")?), config)?, config)?),
+        "LSTM" => Box::new(options(lstm(LSTM::new(whole(config, "units")?), config)?, config)?),
+        "GRU" => Box::new(options(gru(GRU::new(whole(config, "units")?), config)?, config)?),
         "RNN" => {
             let (class, own) = own(config, "cell")?;
             match class {
-                "SimpleRNNCell" => Box::new(options(Rnn::over(simple_cell(own)?), config)?),
-                "LSTMCell" => Box::new(options(Rnn::over(lstm_cell(own)?), config)?),
-                "GRUCell" => Box::new(options(Rnn::over(gru_cell(own)?), config)?),
-                "StackedRNNCells" => Box::new(options(Rnn::over(stacked(own)?), config)?),
+                "SimpleRNNCell" => Box::new(options(RNN::over(simple_cell(own)?), config)?),
+                "LSTMCell" => Box::new(options(RNN::over(lstm_cell(own)?), config)?),
+                "GRUCell" => Box::new(options(RNN::over(gru_cell(own)?), config)?),
+                "StackedRNNCells" => Box::new(options(RNN::over(stacked(own)?), config)?),
                 other => return unsupported(format!("RNN over {other}")),
             }
         }
@@ -100,7 +100,7 @@ fn merge_mode(config: &Config) -> Result<MergeMode, Fault> {
 }
 
 /// The options of every recurrent layer. A stateful one takes batches of `batch` samples, by default 1.
-fn options<C: gradling::nn::Cell>(layer: Rnn<C>, config: &Config) -> Result<Rnn<C>, Fault> {
+fn options<C: gradling::nn::Cell>(layer: RNN<C>, config: &Config) -> Result<RNN<C>, Fault> {
     let layer = layer
         .return_sequences(flag(config, "return_sequences"))
         .return_state(flag(config, "return_state"))
@@ -136,36 +136,36 @@ fn gate(config: &Config) -> Result<Activation, Fault> {
     activation(config.get("recurrent_activation"))
 }
 
-fn simple(layer: SimpleRnn, config: &Config) -> Result<SimpleRnn, Fault> {
+fn simple(layer: SimpleRNN, config: &Config) -> Result<SimpleRNN, Fault> {
     Ok(gates!(layer, config))
 }
 
-fn lstm(layer: Lstm, config: &Config) -> Result<Lstm, Fault> {
+fn lstm(layer: LSTM, config: &Config) -> Result<LSTM, Fault> {
     let layer = layer.unit_forget_bias(flag(config, "unit_forget_bias"));
     Ok(gates!(layer, config).recurrent_activation(gate(config)?))
 }
 
-fn gru(layer: Gru, config: &Config) -> Result<Gru, Fault> {
+fn gru(layer: GRU, config: &Config) -> Result<GRU, Fault> {
     let layer = layer.reset_after(flag(config, "reset_after"));
     Ok(gates!(layer, config).recurrent_activation(gate(config)?))
 }
 
-fn simple_cell(config: &Config) -> Result<SimpleRnnCell, Fault> {
-    Ok(gates!(SimpleRnnCell::new(whole(config, "units")?), config))
+fn simple_cell(config: &Config) -> Result<SimpleRNNCell, Fault> {
+    Ok(gates!(SimpleRNNCell::new(whole(config, "units")?), config))
 }
 
-fn lstm_cell(config: &Config) -> Result<LstmCell, Fault> {
-    let cell = LstmCell::new(whole(config, "units")?).unit_forget_bias(flag(config, "unit_forget_bias"));
+fn lstm_cell(config: &Config) -> Result<LSTMCell, Fault> {
+    let cell = LSTMCell::new(whole(config, "units")?).unit_forget_bias(flag(config, "unit_forget_bias"));
     Ok(gates!(cell, config).recurrent_activation(gate(config)?))
 }
 
-fn gru_cell(config: &Config) -> Result<GruCell, Fault> {
-    let cell = GruCell::new(whole(config, "units")?).reset_after(flag(config, "reset_after"));
+fn gru_cell(config: &Config) -> Result<GRUCell, Fault> {
+    let cell = GRUCell::new(whole(config, "units")?).reset_after(flag(config, "reset_after"));
     Ok(gates!(cell, config).recurrent_activation(gate(config)?))
 }
 
-fn stacked(config: &Config) -> Result<StackedRnnCells, Fault> {
-    let mut cells = StackedRnnCells::new();
+fn stacked(config: &Config) -> Result<StackedRNNCells, Fault> {
+    let mut cells = StackedRNNCells::new();
     for cell in config.get("cells").and_then(Value::as_array).into_iter().flatten() {
         let Some(own) = cell.get("config").and_then(Value::as_object) else {
             return Err(Fault::Failed("a cell has no configuration".into()));

@@ -127,31 +127,31 @@ fn filled(path: &str, epoch: usize, logs: &Logs) -> String {
 }
 
 /// Writes the logs of each epoch as a line of a table (`keras.callbacks.CSVLogger`).
-pub struct CsvLogger {
+pub struct CSVLogger {
     path: PathBuf,
     append: bool,
     file: Option<File>,
     names: Vec<String>,
 }
 
-impl CsvLogger {
+impl CSVLogger {
     /// Writes to `path`, over what is there.
-    pub fn new(path: impl AsRef<Path>) -> CsvLogger {
-        CsvLogger { path: path.as_ref().into(), append: false, file: None, names: Vec::new() }
+    pub fn new(path: impl AsRef<Path>) -> CSVLogger {
+        CSVLogger { path: path.as_ref().into(), append: false, file: None, names: Vec::new() }
     }
 
     /// Whether lines go behind those that are there.
-    pub fn append(mut self, append: bool) -> CsvLogger {
+    pub fn append(mut self, append: bool) -> CSVLogger {
         self.append = append;
         self
     }
 
     fn failed(&self, error: &std::io::Error) -> crate::Error {
-        device_error!("CsvLogger: {}: {error}", self.path.display())
+        device_error!("CSVLogger: {}: {error}", self.path.display())
     }
 }
 
-impl Callback for CsvLogger {
+impl Callback for CSVLogger {
     fn on_train_begin(&mut self, _: &mut Model) -> Result<()> {
         let held = std::fs::read_to_string(&self.path).unwrap_or_default();
         let head = held.lines().next().filter(|_| self.append);

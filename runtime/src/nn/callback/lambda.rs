@@ -7,9 +7,9 @@ use alloc::boxed::Box;
 ///
 /// Without it such a loss is an error that names the first layer whose output is not finite.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct TerminateOnNan;
+pub struct TerminateOnNaN;
 
-impl Callback for TerminateOnNan {
+impl Callback for TerminateOnNaN {
     fn on_divergence(&mut self, _: &Error) -> Flow {
         Flow::Stop
     }

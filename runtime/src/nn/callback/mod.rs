@@ -14,13 +14,13 @@ mod rate;
 #[cfg(feature = "full")]
 pub use early_stopping::EarlyStopping;
 #[cfg(all(feature = "full", feature = "std"))]
-pub use files::{CsvLogger, ModelCheckpoint, SaveFreq};
+pub use files::{CSVLogger, ModelCheckpoint, SaveFreq};
 #[cfg(feature = "full")]
-pub use lambda::{LambdaCallback, TerminateOnNan};
+pub use lambda::{LambdaCallback, TerminateOnNaN};
 #[cfg(feature = "full")]
 pub use monitor::{Mode, Monitor};
 #[cfg(feature = "full")]
-pub use rate::{LearningRateScheduler, ReduceLrOnPlateau};
+pub use rate::{LearningRateScheduler, ReduceLROnPlateau};
 
 use super::{Logs, Model};
 use crate::Result;

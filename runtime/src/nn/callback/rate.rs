@@ -31,7 +31,7 @@ impl Callback for LearningRateScheduler {
 }
 
 /// Lowers the learning rate when a number no longer gets better (`keras.callbacks.ReduceLROnPlateau`).
-pub struct ReduceLrOnPlateau {
+pub struct ReduceLROnPlateau {
     monitor: Monitor,
     factor: f32,
     patience: usize,
@@ -41,10 +41,10 @@ pub struct ReduceLrOnPlateau {
     cooling: usize,
 }
 
-impl ReduceLrOnPlateau {
+impl ReduceLROnPlateau {
     /// Watches `monitor`; multiplies the rate by 0.1 after 10 epochs without improvement by 1e-4.
-    pub fn new(monitor: &str) -> ReduceLrOnPlateau {
-        ReduceLrOnPlateau {
+    pub fn new(monitor: &str) -> ReduceLROnPlateau {
+        ReduceLROnPlateau {
             monitor: Monitor::new(monitor, Mode::Auto, 1e-4),
             factor: 0.1,
             patience: 10,
@@ -56,49 +56,49 @@ impl ReduceLrOnPlateau {
     }
 
     /// Whether smaller or larger is better, and the least change that counts.
-    pub fn better(mut self, mode: Mode, min_delta: f32) -> ReduceLrOnPlateau {
+    pub fn better(mut self, mode: Mode, min_delta: f32) -> ReduceLROnPlateau {
         self.monitor = Monitor::new(self.monitor.name(), mode, min_delta);
         self
     }
 
     /// What the rate is multiplied by, below 1.
-    pub fn factor(mut self, factor: f32) -> ReduceLrOnPlateau {
+    pub fn factor(mut self, factor: f32) -> ReduceLROnPlateau {
         self.factor = factor;
         self
     }
 
     /// How many epochs without improvement are waited for.
-    pub fn patience(mut self, epochs: usize) -> ReduceLrOnPlateau {
+    pub fn patience(mut self, epochs: usize) -> ReduceLROnPlateau {
         self.patience = epochs;
         self
     }
 
     /// Epochs after a reduction that are not counted.
-    pub fn cooldown(mut self, epochs: usize) -> ReduceLrOnPlateau {
+    pub fn cooldown(mut self, epochs: usize) -> ReduceLROnPlateau {
         self.cooldown = epochs;
         self
     }
 
     /// The least rate.
-    pub fn min_lr(mut self, rate: f32) -> ReduceLrOnPlateau {
+    pub fn min_lr(mut self, rate: f32) -> ReduceLROnPlateau {
         self.min_lr = rate;
         self
     }
 }
 
-impl Callback for ReduceLrOnPlateau {
+impl Callback for ReduceLROnPlateau {
     fn on_train_begin(&mut self, _: &mut Model) -> Result<()> {
         self.monitor.reset(None);
         (self.waited, self.cooling) = (0, 0);
         if !(0.0..1.0).contains(&self.factor) {
-            return Err(misuse!("ReduceLrOnPlateau: expected a factor in [0, 1), got {}", self.factor));
+            return Err(misuse!("ReduceLROnPlateau: expected a factor in [0, 1), got {}", self.factor));
         }
         Ok(())
     }
 
     fn on_epoch_end(&mut self, _: usize, logs: &Logs, model: &mut Model) -> Result<Flow> {
         let improved =
-            self.monitor.improved(logs).ok_or_else(|| unknown("ReduceLrOnPlateau", &self.monitor, logs))?;
+            self.monitor.improved(logs).ok_or_else(|| unknown("ReduceLROnPlateau", &self.monitor, logs))?;
         if self.cooling > 0 {
             self.cooling -= 1;
             self.waited = 0;

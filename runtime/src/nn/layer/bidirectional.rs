@@ -35,8 +35,8 @@ pub enum MergeMode {
 /// **Shape**: `[batch, time, in]` to that of the forward layer; twice the last axis for [`MergeMode::Concat`].
 ///
 /// ```
-/// use gradling::nn::{Bidirectional, Lstm, MergeMode};
-/// let layer = Bidirectional::new(Lstm::new(16).return_sequences(true)).merge_mode(MergeMode::Sum);
+/// use gradling::nn::{Bidirectional, LSTM, MergeMode};
+/// let layer = Bidirectional::new(LSTM::new(16).return_sequences(true)).merge_mode(MergeMode::Sum);
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bidirectional {

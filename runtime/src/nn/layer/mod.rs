@@ -170,8 +170,8 @@ pub use resizing::{Aspect, Resizing};
 pub use rms_normalization::RMSNormalization;
 #[cfg(feature = "full")]
 pub use rnn::{
-    Cell, CellCall, CellConfig, Gru, GruCell, Lstm, LstmCell, Recurrence, Rnn, SimpleRnn, SimpleRnnCell,
-    StackedRnn, StackedRnnCells,
+    Cell, CellCall, CellConfig, GRU, GRUCell, LSTM, LSTMCell, RNN, Recurrence, SimpleRNN, SimpleRNNCell,
+    StackedRNN, StackedRNNCells,
 };
 #[cfg(feature = "full")]
 pub use separable_conv::{SeparableConv1D, SeparableConv2D};
@@ -358,7 +358,7 @@ layer_configs!(
     ReLU, Softmax, MaxPooling1D, AveragePooling1D, AveragePooling2D, GlobalMaxPooling1D,
     GlobalMaxPooling2D, GlobalAveragePooling1D, GlobalAveragePooling2D, BatchNormalization,
     LayerNormalization, GroupNormalization, RMSNormalization, Add, Subtract, Multiply, Average, Maximum,
-    Minimum, Concatenate, Dot, Masking, SimpleRnn, Lstm, Gru, StackedRnn, Bidirectional, TimeDistributed,
+    Minimum, Concatenate, Dot, Masking, SimpleRNN, LSTM, GRU, StackedRNN, Bidirectional, TimeDistributed,
     Embedding, Attention, AdditiveAttention, MultiHeadAttention, GroupedQueryAttention, Normalization, RandomFlip, RandomRotation, RandomTranslation, RandomZoom, RandomContrast, RandomBrightness, RandomCrop, CenterCrop, Resizing
 );
 #[cfg(feature = "full")]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// AMSGrad (Reddi et al. 2018): [`Adam`] that divides by the root of the largest second moment so far
 /// (`keras.optimizers.Adam(amsgrad=True)`).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AmsGrad {
+pub struct AMSGrad {
     /// Step size.
     pub learning_rate: f32,
     /// Decay of the first moment.
@@ -18,16 +18,16 @@ pub struct AmsGrad {
     pub epsilon: f32,
 }
 
-impl Default for AmsGrad {
-    fn default() -> AmsGrad {
+impl Default for AMSGrad {
+    fn default() -> AMSGrad {
         let Adam { learning_rate, beta_1, beta_2, epsilon } = Adam::default();
-        AmsGrad { learning_rate, beta_1, beta_2, epsilon }
+        AMSGrad { learning_rate, beta_1, beta_2, epsilon }
     }
 }
 
-impl AmsGrad {
+impl AMSGrad {
     fn adam(&self) -> Adam {
-        let AmsGrad { learning_rate, beta_1, beta_2, epsilon } = *self;
+        let AMSGrad { learning_rate, beta_1, beta_2, epsilon } = *self;
         Adam { learning_rate, beta_1, beta_2, epsilon }
     }
 
@@ -59,7 +59,7 @@ pub struct AdamW {
     pub beta_2: f32,
     /// Added to the root, not scaled by the bias correction.
     pub epsilon: f32,
-    /// Whether the largest second moment so far is taken, as in [`AmsGrad`].
+    /// Whether the largest second moment so far is taken, as in [`AMSGrad`].
     pub amsgrad: bool,
 }
 
@@ -77,7 +77,7 @@ impl AdamW {
     }
 
     pub(super) fn slots(&self) -> Vec<Slot> {
-        if self.amsgrad { AmsGrad::default().slots() } else { self.adam().slots() }
+        if self.amsgrad { AMSGrad::default().slots() } else { self.adam().slots() }
     }
 
     pub(super) fn update<'b>(

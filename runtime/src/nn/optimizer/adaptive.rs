@@ -42,7 +42,7 @@ impl Adagrad {
 /// square of the mean gradient is taken from `v`; with momentum `m = momentum m + d`, `w -= m`, else `w -= d`
 /// (`keras.optimizers.RMSprop`).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RmsProp {
+pub struct RMSprop {
     /// Step size.
     pub learning_rate: f32,
     /// Decay of the mean square.
@@ -55,13 +55,13 @@ pub struct RmsProp {
     pub centered: bool,
 }
 
-impl Default for RmsProp {
-    fn default() -> RmsProp {
-        RmsProp { learning_rate: 0.001, rho: 0.9, momentum: 0.0, epsilon: 1e-7, centered: false }
+impl Default for RMSprop {
+    fn default() -> RMSprop {
+        RMSprop { learning_rate: 0.001, rho: 0.9, momentum: 0.0, epsilon: 1e-7, centered: false }
     }
 }
 
-impl RmsProp {
+impl RMSprop {
     pub(super) fn slots(&self) -> Vec<Slot> {
         let mut slots = vec![Slot::zero("velocity")];
         if self.momentum > 0.0 {

@@ -13,14 +13,14 @@ mod sgd;
 
 pub use adam::Adam;
 #[cfg(feature = "full")]
-pub use adam_variants::{AdamW, Adamax, AmsGrad, Nadam};
+pub use adam_variants::{AMSGrad, AdamW, Adamax, Nadam};
 #[cfg(feature = "full")]
-pub use adaptive::{Adadelta, Adagrad, Ftrl, Lion, RmsProp};
+pub use adaptive::{Adadelta, Adagrad, Ftrl, Lion, RMSprop};
 #[cfg(feature = "full")]
 pub use eager::OptimizerState;
 #[cfg(feature = "full")]
 pub use options::Options;
-pub use sgd::Sgd;
+pub use sgd::SGD;
 
 use crate::Var;
 use alloc::vec::Vec;
@@ -179,14 +179,14 @@ macro_rules! optimizers {
 }
 
 optimizers! {
-    Sgd "sgd" sgd "Gradient descent, optionally with momentum.";
+    SGD "sgd" sgd "Gradient descent, optionally with momentum.";
     Adam "adam" adam "Adam.";
     #[cfg(feature = "full")]
-    AmsGrad "amsgrad" amsgrad "Adam that never takes a smaller second moment.";
+    AMSGrad "amsgrad" amsgrad "Adam that never takes a smaller second moment.";
     #[cfg(feature = "full")]
     AdamW "adamw" + "adam_w" adamw "Adam with decoupled weight decay.";
     #[cfg(feature = "full")]
-    RmsProp "rmsprop" + "rms_prop" rmsprop "RMSprop.";
+    RMSprop "rmsprop" + "rms_prop" rmsprop "RMSprop.";
     #[cfg(feature = "full")]
     Adagrad "adagrad" adagrad "Adagrad.";
     #[cfg(feature = "full")]
@@ -327,14 +327,14 @@ impl Optimizer {
         _scalars: &[Var<'b>],
     ) -> (Var<'b>, Vec<Var<'b>>) {
         match self {
-            Optimizer::Sgd(o) => o.update(state, w, g, slots),
+            Optimizer::SGD(o) => o.update(state, w, g, slots),
             Optimizer::Adam(o) => o.update(state, w, g, slots),
             #[cfg(feature = "full")]
-            Optimizer::AmsGrad(o) => o.update(state, w, g, slots),
+            Optimizer::AMSGrad(o) => o.update(state, w, g, slots),
             #[cfg(feature = "full")]
             Optimizer::AdamW(o) => o.update(state, w, g, slots),
             #[cfg(feature = "full")]
-            Optimizer::RmsProp(o) => o.update(state, w, g, slots),
+            Optimizer::RMSprop(o) => o.update(state, w, g, slots),
             #[cfg(feature = "full")]
             Optimizer::Adagrad(o) => o.update(state, w, g, slots),
             #[cfg(feature = "full")]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Gradient descent: `w -= lr g`; with momentum `v = momentum v - lr g`, `w += v`, or with Nesterov's variant
 /// `w += momentum v - lr g` (`keras.optimizers.SGD`).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Sgd {
+pub struct SGD {
     /// Step size.
     pub learning_rate: f32,
     /// Share of the last step that is kept, in [0, 1).
@@ -16,13 +16,13 @@ pub struct Sgd {
     pub nesterov: bool,
 }
 
-impl Default for Sgd {
-    fn default() -> Sgd {
-        Sgd { learning_rate: 0.01, momentum: 0.0, nesterov: false }
+impl Default for SGD {
+    fn default() -> SGD {
+        SGD { learning_rate: 0.01, momentum: 0.0, nesterov: false }
     }
 }
 
-impl Sgd {
+impl SGD {
     pub(super) fn slots(&self) -> Vec<Slot> {
         if self.momentum == 0.0 { vec![] } else { vec![Slot::zero("momentum")] }
     }

@@ -1,17 +1,17 @@
 //! What a recurrent layer repeats at every time step.
 
 use super::gates::Masks;
-use super::{GruCell, LstmCell, Rnn, SimpleRnnCell, StackedRnnCells};
+use super::{GRUCell, LSTMCell, RNN, SimpleRNNCell, StackedRNNCells};
 use crate::nn::layer::{Call, LayerConfig, Weights};
 use crate::{Result, Shape, Var};
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// One time step of a recurrent layer (`keras.layers.Layer` with `state_size`): implement it for a cell of your
-/// own and run it over time with [`Rnn`].
+/// own and run it over time with [`RNN`].
 ///
 /// ```
-/// use gradling::nn::{Call, Cell, Initializer, Rnn, CellCall, Weights};
+/// use gradling::nn::{Call, Cell, Initializer, RNN, CellCall, Weights};
 /// use gradling::{Result, Shape, Var, VariableId};
 ///
 /// /// h = decay * h + x
@@ -43,7 +43,7 @@ use serde::{Deserialize, Serialize};
 ///         Ok((h, vec![h]))
 ///     }
 /// }
-/// let layer = Rnn::over(Leaky(None, 0)).return_sequences(true);
+/// let layer = RNN::over(Leaky(None, 0)).return_sequences(true);
 /// ```
 pub trait Cell {
     /// With what the names of the cell's weights start, inside the layer's name.
@@ -98,7 +98,7 @@ pub trait Cell {
     }
 
     /// The layer that runs the cell as data, to save it; `None` for custom cells, which cannot be saved.
-    fn layer_config(_layer: &Rnn<Self>) -> Option<LayerConfig>
+    fn layer_config(_layer: &RNN<Self>) -> Option<LayerConfig>
     where
         Self: Sized,
     {
@@ -128,32 +128,32 @@ impl<'b> CellCall<'b> {
 /// A cell as data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum CellConfig {
-    /// [`SimpleRnnCell`]
-    SimpleRnn(SimpleRnnCell),
-    /// [`LstmCell`]
-    Lstm(LstmCell),
-    /// [`GruCell`]
-    Gru(GruCell),
-    /// [`StackedRnnCells`]
-    Stacked(StackedRnnCells),
+    /// [`SimpleRNNCell`]
+    SimpleRNN(SimpleRNNCell),
+    /// [`LSTMCell`]
+    LSTM(LSTMCell),
+    /// [`GRUCell`]
+    GRU(GRUCell),
+    /// [`StackedRNNCells`]
+    Stacked(StackedRNNCells),
 }
 
 impl CellConfig {
     /// The cell.
     pub fn cell(&self) -> &dyn Cell {
         match self {
-            CellConfig::SimpleRnn(cell) => cell,
-            CellConfig::Lstm(cell) => cell,
-            CellConfig::Gru(cell) => cell,
+            CellConfig::SimpleRNN(cell) => cell,
+            CellConfig::LSTM(cell) => cell,
+            CellConfig::GRU(cell) => cell,
             CellConfig::Stacked(cell) => cell,
         }
     }
 
     pub(super) fn cell_mut(&mut self) -> &mut dyn Cell {
         match self {
-            CellConfig::SimpleRnn(cell) => cell,
-            CellConfig::Lstm(cell) => cell,
-            CellConfig::Gru(cell) => cell,
+            CellConfig::SimpleRNN(cell) => cell,
+            CellConfig::LSTM(cell) => cell,
+            CellConfig::GRU(cell) => cell,
             CellConfig::Stacked(cell) => cell,
         }
     }
@@ -168,4 +168,4 @@ macro_rules! into_config {
         }
     )*};
 }
-into_config!(SimpleRnnCell SimpleRnn, LstmCell Lstm, GruCell Gru, StackedRnnCells Stacked);
+into_config!(SimpleRNNCell SimpleRNN, LSTMCell LSTM, GRUCell GRU, StackedRNNCells Stacked);

@@ -202,7 +202,7 @@ macro_rules! cell_options {
                 self
             })*
         }
-        impl $crate::nn::Rnn<$Cell> {
+        impl $crate::nn::RNN<$Cell> {
             $($(#[$doc])* pub fn $name(mut self, $name: $T) -> Self {
                 self.cell.$($path).+ = $name.into();
                 self

@@ -1,7 +1,7 @@
 //! Gated recurrent unit.
 
 use super::gates::{Gates, cell_options, gate_options};
-use super::{Cell, CellCall, Rnn};
+use super::{Cell, CellCall, RNN};
 use crate::nn::Activation;
 use crate::nn::layer::{Call, LayerConfig, Weights};
 use crate::{Result, Shape, Var};
@@ -20,28 +20,28 @@ use serde::{Deserialize, Serialize};
 /// `[units, 3 * units]`, bias `[3 * units]`, or with `reset_after` `[2, 3 * units]`: the second row is added to
 /// the recurrent products.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct GruCell {
+pub struct GRUCell {
     pub(super) gates: Gates,
     pub(super) activation: Activation,
     pub(super) recurrent_activation: Activation,
     pub(super) reset_after: bool,
 }
 
-/// A gated recurrent unit over time (`keras.layers.GRU`; Cho et al. 2014): a [`GruCell`] at every step.
+/// A gated recurrent unit over time (`keras.layers.GRU`; Cho et al. 2014): a [`GRUCell`] at every step.
 ///
 /// **Shape**: `[batch, time, in]` to `[batch, units]`, the last h, or with `return_sequences` to
-/// `[batch, time, units]`. Further inputs and outputs are those of [`Rnn`].
+/// `[batch, time, units]`. Further inputs and outputs are those of [`RNN`].
 ///
 /// ```
-/// use gradling::nn::Gru;
-/// let layer = Gru::new(80).reset_after(false);
+/// use gradling::nn::GRU;
+/// let layer = GRU::new(80).reset_after(false);
 /// ```
-pub type Gru = Rnn<GruCell>;
+pub type GRU = RNN<GRUCell>;
 
-impl GruCell {
+impl GRUCell {
     /// A cell of `units` units with hyperbolic tangent, sigmoid gates and a bias.
-    pub fn new(units: usize) -> GruCell {
-        GruCell {
+    pub fn new(units: usize) -> GRUCell {
+        GRUCell {
             gates: Gates::new(units),
             activation: Activation::Tanh,
             recurrent_activation: Activation::Sigmoid,
@@ -50,22 +50,22 @@ impl GruCell {
     }
 }
 
-impl Gru {
+impl GRU {
     /// A layer of `units` units with hyperbolic tangent, sigmoid gates and a bias; it gives the last output.
-    pub fn new(units: usize) -> Gru {
-        Rnn::over(GruCell::new(units))
+    pub fn new(units: usize) -> GRU {
+        RNN::over(GRUCell::new(units))
     }
 }
 
-gate_options!(GruCell);
-cell_options! { GruCell:
+gate_options!(GRUCell);
+cell_options! { GRUCell:
     /// The function applied to the gates.
     recurrent_activation: Activation = recurrent_activation;
     /// Whether the reset gate applies after the recurrent product rather than before.
     reset_after: bool = reset_after;
 }
 
-impl Cell for GruCell {
+impl Cell for GRUCell {
     fn name(&self) -> &str {
         "gru_cell"
     }
@@ -143,7 +143,7 @@ impl Cell for GruCell {
         "GRU"
     }
 
-    fn layer_config(layer: &Gru) -> Option<LayerConfig> {
-        Some(LayerConfig::Gru(layer.clone()))
+    fn layer_config(layer: &GRU) -> Option<LayerConfig> {
+        Some(LayerConfig::GRU(layer.clone()))
     }
 }

@@ -1,7 +1,7 @@
 //! Long short-term memory.
 
 use super::gates::{Gates, cell_options, gate_options};
-use super::{Cell, CellCall, Rnn};
+use super::{Cell, CellCall, RNN};
 use crate::nn::Activation;
 use crate::nn::layer::{Call, LayerConfig, Weights};
 use crate::{Result, Shape, Var};
@@ -18,30 +18,30 @@ use serde::{Deserialize, Serialize};
 /// **Shape**: input `[batch, in]`, output and both states (h, c) `[batch, units]`; kernel `[in, 4 * units]`,
 /// recurrent kernel `[units, 4 * units]`, bias `[4 * units]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LstmCell {
+pub struct LSTMCell {
     pub(super) gates: Gates,
     pub(super) activation: Activation,
     pub(super) recurrent_activation: Activation,
     pub(super) unit_forget_bias: bool,
 }
 
-/// A long short-term memory over time (`keras.layers.LSTM`; Hochreiter and Schmidhuber 1997): an [`LstmCell`] at
+/// A long short-term memory over time (`keras.layers.LSTM`; Hochreiter and Schmidhuber 1997): an [`LSTMCell`] at
 /// every step.
 ///
 /// **Shape**: `[batch, time, in]` to `[batch, units]`, the last h, or with `return_sequences` to
-/// `[batch, time, units]`. Further inputs and outputs are those of [`Rnn`]; the states are h and c.
+/// `[batch, time, units]`. Further inputs and outputs are those of [`RNN`]; the states are h and c.
 ///
 /// ```
-/// use gradling::nn::Lstm;
-/// let layer = Lstm::new(80).return_sequences(true);
+/// use gradling::nn::LSTM;
+/// let layer = LSTM::new(80).return_sequences(true);
 /// ```
-pub type Lstm = Rnn<LstmCell>;
+pub type LSTM = RNN<LSTMCell>;
 
-impl LstmCell {
+impl LSTMCell {
     /// A cell of `units` units with hyperbolic tangent, sigmoid gates and a bias that starts at one for the
     /// forget gate.
-    pub fn new(units: usize) -> LstmCell {
-        LstmCell {
+    pub fn new(units: usize) -> LSTMCell {
+        LSTMCell {
             gates: Gates::new(units),
             activation: Activation::Tanh,
             recurrent_activation: Activation::Sigmoid,
@@ -50,23 +50,23 @@ impl LstmCell {
     }
 }
 
-impl Lstm {
+impl LSTM {
     /// A layer of `units` units with hyperbolic tangent, sigmoid gates and a bias that starts at one for the
     /// forget gate; it gives the last output.
-    pub fn new(units: usize) -> Lstm {
-        Rnn::over(LstmCell::new(units))
+    pub fn new(units: usize) -> LSTM {
+        RNN::over(LSTMCell::new(units))
     }
 }
 
-gate_options!(LstmCell);
-cell_options! { LstmCell:
+gate_options!(LSTMCell);
+cell_options! { LSTMCell:
     /// The function applied to the gates.
     recurrent_activation: Activation = recurrent_activation;
     /// Whether the bias of the forget gate starts at one (Jozefowicz et al. 2015).
     unit_forget_bias: bool = unit_forget_bias;
 }
 
-impl Cell for LstmCell {
+impl Cell for LSTMCell {
     fn name(&self) -> &str {
         "lstm_cell"
     }
@@ -116,7 +116,7 @@ impl Cell for LstmCell {
         "LSTM"
     }
 
-    fn layer_config(layer: &Lstm) -> Option<LayerConfig> {
-        Some(LayerConfig::Lstm(layer.clone()))
+    fn layer_config(layer: &LSTM) -> Option<LayerConfig> {
+        Some(LayerConfig::LSTM(layer.clone()))
     }
 }

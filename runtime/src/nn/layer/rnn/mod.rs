@@ -9,10 +9,10 @@ mod stacked;
 
 pub use cell::{Cell, CellCall, CellConfig};
 pub(in crate::nn) use gates::dropout_mask;
-pub use gru::{Gru, GruCell};
-pub use lstm::{Lstm, LstmCell};
-pub use simple::{SimpleRnn, SimpleRnnCell};
-pub use stacked::{StackedRnn, StackedRnnCells};
+pub use gru::{GRU, GRUCell};
+pub use lstm::{LSTM, LSTMCell};
+pub use simple::{SimpleRNN, SimpleRNNCell};
+pub use stacked::{StackedRNN, StackedRNNCells};
 
 use super::{Base, Call, Layer, LayerConfig, Weights, batched};
 use crate::nn::{Initializer, Regularizer};
@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 /// (zeros before the first step that counts), or zeros with `zero_output_for_mask`. With `return_sequences` the
 /// output has the input's mask.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Rnn<C> {
+pub struct RNN<C> {
     pub(in crate::nn::layer) base: Base,
     pub(in crate::nn::layer) options: Recurrence,
     cell: C,
@@ -64,10 +64,10 @@ pub struct Recurrence {
     pub zero_output_for_mask: bool,
 }
 
-impl<C: Cell> Rnn<C> {
+impl<C: Cell> RNN<C> {
     /// A layer that runs `cell` and gives the last output.
-    pub fn over(cell: C) -> Rnn<C> {
-        Rnn {
+    pub fn over(cell: C) -> RNN<C> {
+        RNN {
             base: Base::default(),
             options: Recurrence::default(),
             cell,
@@ -174,7 +174,7 @@ pub(in crate::nn::layer) fn with_leading(n: usize, shape: &Shape) -> Result<Shap
     Shape::new(&dims)
 }
 
-impl<C: Cell> Layer for Rnn<C> {
+impl<C: Cell> Layer for RNN<C> {
     fn class_name(&self) -> &'static str {
         C::layer_class()
     }

@@ -1,7 +1,7 @@
 //! Elman's recurrent layer.
 
 use super::gates::{Gates, gate_options};
-use super::{Cell, CellCall, Rnn};
+use super::{Cell, CellCall, RNN};
 use crate::nn::Activation;
 use crate::nn::layer::{Call, LayerConfig, Weights};
 use crate::{Result, Shape, Var};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// **Shape**: input `[batch, in]`, output and state `[batch, units]`; kernel `[in, units]`, recurrent kernel
 /// `[units, units]`, bias `[units]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SimpleRnnCell {
+pub struct SimpleRNNCell {
     pub(super) gates: Gates,
     pub(super) activation: Activation,
 }
@@ -24,31 +24,31 @@ pub struct SimpleRnnCell {
 /// `h_t = activation(x_t · kernel + h_{t-1} · recurrent_kernel + bias)`.
 ///
 /// **Shape**: `[batch, time, in]` to `[batch, units]`, the last `h_t`, or with `return_sequences` to
-/// `[batch, time, units]`. Further inputs and outputs are those of [`Rnn`].
+/// `[batch, time, units]`. Further inputs and outputs are those of [`RNN`].
 ///
 /// ```
-/// use gradling::nn::SimpleRnn;
-/// let layer = SimpleRnn::new(80).return_sequences(true).dropout(0.2);
+/// use gradling::nn::SimpleRNN;
+/// let layer = SimpleRNN::new(80).return_sequences(true).dropout(0.2);
 /// ```
-pub type SimpleRnn = Rnn<SimpleRnnCell>;
+pub type SimpleRNN = RNN<SimpleRNNCell>;
 
-impl SimpleRnnCell {
+impl SimpleRNNCell {
     /// A cell of `units` units with hyperbolic tangent and a bias.
-    pub fn new(units: usize) -> SimpleRnnCell {
-        SimpleRnnCell { gates: Gates::new(units), activation: Activation::Tanh }
+    pub fn new(units: usize) -> SimpleRNNCell {
+        SimpleRNNCell { gates: Gates::new(units), activation: Activation::Tanh }
     }
 }
 
-impl SimpleRnn {
+impl SimpleRNN {
     /// A layer of `units` units with hyperbolic tangent and a bias, which gives the last output.
-    pub fn new(units: usize) -> SimpleRnn {
-        Rnn::over(SimpleRnnCell::new(units))
+    pub fn new(units: usize) -> SimpleRNN {
+        RNN::over(SimpleRNNCell::new(units))
     }
 }
 
-gate_options!(SimpleRnnCell);
+gate_options!(SimpleRNNCell);
 
-impl Cell for SimpleRnnCell {
+impl Cell for SimpleRNNCell {
     fn name(&self) -> &str {
         "simple_rnn_cell"
     }
@@ -93,7 +93,7 @@ impl Cell for SimpleRnnCell {
         "SimpleRNN"
     }
 
-    fn layer_config(layer: &SimpleRnn) -> Option<LayerConfig> {
-        Some(LayerConfig::SimpleRnn(layer.clone()))
+    fn layer_config(layer: &SimpleRNN) -> Option<LayerConfig> {
+        Some(LayerConfig::SimpleRNN(layer.clone()))
     }
 }

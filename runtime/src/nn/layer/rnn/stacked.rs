@@ -1,6 +1,6 @@
 //! Several cells as one.
 
-use super::{Cell, CellCall, CellConfig, Rnn};
+use super::{Cell, CellCall, CellConfig, RNN};
 use crate::nn::layer::{Call, LayerConfig, Weights};
 use crate::{Result, Shape, Var, misuse};
 use alloc::vec::Vec;
@@ -12,32 +12,32 @@ use serde::{Deserialize, Serialize};
 /// Weights are named `stacked_rnn_cells/lstm_cell/kernel`, `stacked_rnn_cells/lstm_cell_1/kernel`, ….
 ///
 /// ```
-/// use gradling::nn::{GruCell, LstmCell, Rnn, StackedRnnCells};
-/// let layer = Rnn::over(StackedRnnCells::new().add(LstmCell::new(8)).add(GruCell::new(4)));
+/// use gradling::nn::{GRUCell, LSTMCell, RNN, StackedRNNCells};
+/// let layer = RNN::over(StackedRNNCells::new().add(LSTMCell::new(8)).add(GRUCell::new(4)));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct StackedRnnCells {
+pub struct StackedRNNCells {
     cells: Vec<CellConfig>,
 }
 
-/// A recurrent layer over [`StackedRnnCells`] (`keras.layers.RNN`).
-pub type StackedRnn = Rnn<StackedRnnCells>;
+/// A recurrent layer over [`StackedRNNCells`] (`keras.layers.RNN`).
+pub type StackedRNN = RNN<StackedRNNCells>;
 
-impl StackedRnnCells {
+impl StackedRNNCells {
     /// No cells yet.
-    pub fn new() -> StackedRnnCells {
-        StackedRnnCells::default()
+    pub fn new() -> StackedRNNCells {
+        StackedRNNCells::default()
     }
 
     /// Puts a cell on top.
     #[allow(clippy::should_implement_trait)]
-    pub fn add(mut self, cell: impl Into<CellConfig>) -> StackedRnnCells {
+    pub fn add(mut self, cell: impl Into<CellConfig>) -> StackedRNNCells {
         self.cells.push(cell.into());
         self
     }
 }
 
-impl Cell for StackedRnnCells {
+impl Cell for StackedRNNCells {
     fn name(&self) -> &str {
         "stacked_rnn_cells"
     }
@@ -103,7 +103,7 @@ impl Cell for StackedRnnCells {
         self.cells.iter().map(|c| c.cell().multiply_adds()).sum()
     }
 
-    fn layer_config(layer: &StackedRnn) -> Option<LayerConfig> {
-        Some(LayerConfig::StackedRnn(layer.clone()))
+    fn layer_config(layer: &StackedRNN) -> Option<LayerConfig> {
+        Some(LayerConfig::StackedRNN(layer.clone()))
     }
 }
