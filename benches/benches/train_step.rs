@@ -7,7 +7,7 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use gradling::nn::{Loss, Optimizer, Sequential};
 use gradling::{Device, Level, Tensor};
-use gradling_benches::ours::{lenet, mlp};
+use gradling_benches::models::{lenet, mlp};
 use gradling_benches::workload::{Input, Numbers};
 
 const BATCH: usize = 32;

@@ -1,6 +1,7 @@
 //! Benchmarks of Gradling: workloads, interleaved measurement, peers beside us, reports.
 
 pub mod measure;
+pub mod models;
 pub mod ours;
 pub mod peer;
 pub mod report;

@@ -1,4 +1,4 @@
-//! `bench`: the workloads T1, T2 and K1 of Gradling, alone or beside PyTorch.
+//! `bench`: the workloads T1 to T5, I1 and K1 of Gradling, alone or beside PyTorch.
 //!
 //! Each number is the median of interleaved repetitions; compare ratios within one run.
 
@@ -14,7 +14,8 @@ use gradling_benches::{ours, peer, report};
 /// Time train steps and kernels.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Workloads, comma-separated: T1 (MLP step), T2 (LeNet-5 step), K1 (kernels).
+    /// Workloads, comma-separated: T1 (MLP step), T2 (LeNet-5 step), T3 (CIFAR-10 baseline step), T4
+    /// (ResNet-18 step), T5 (recurrent steps), I1 (inference of one sample), K1 (kernels).
     #[arg(long, value_delimiter = ',', default_value = "T1,T2,K1")]
     only: Vec<String>,
     /// Thread counts, comma-separated.

@@ -3,16 +3,15 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use gradling::nn::{
-    Activation, Conv2D, Dense, Fit, FitRun, Flatten, Loss, MaxPooling2D, Optimizer, Progress, Sequential,
-};
+use gradling::nn::{Fit, FitRun, Loss, Model, Optimizer, Progress};
 use gradling::{
     DType, Device, Level, Padding, Plan, PlanOptions, Result, Session, Shape, Tape, Tensor, Trace, Var,
     Variables, Window,
 };
 
 use crate::measure::System;
-use crate::workload::{Job, Numbers, Work};
+use crate::models;
+use crate::workload::{Job, Net, Numbers, Work};
 
 /// Gradling at the best level of this machine.
 #[derive(Default)]
@@ -26,7 +25,9 @@ const BATCHES: usize = 16;
 /// A job made ready.
 enum Ready {
     /// A training run, one batch after another.
-    Train(Box<Sequential>, Box<FitRun>),
+    Train(Box<Model>, Box<FitRun>),
+    /// Inference of one sample.
+    Predict(Box<Model>, Tensor),
     /// A planned kernel.
     Plan(Box<Session>),
     /// An eager sum.
@@ -38,8 +39,12 @@ impl Ready {
         let mut numbers = Numbers::new(1);
         let mut tensor = |dims: &[usize]| Tensor::new(dims, numbers.fill(job.input, dims.iter().product()));
         match job.work {
-            Work::T1 => train(job, mlp(), &[784]),
-            Work::T2 => train(job, lenet(), &[28, 28, 1]),
+            Work::T1 => train(job, models::mlp(), &[784]),
+            Work::T2 => train(job, models::lenet(), &[28, 28, 1]),
+            Work::T3 => train(job, models::baseline(), &[32, 32, 3]),
+            Work::T4 => train(job, models::resnet18()?, &[32, 32, 3]),
+            Work::T5(cell) => train(job, models::stock(cell), &[60, 1]),
+            Work::Infer(net) => infer(job, net),
             Work::Matmul(n) => {
                 let operands = [tensor(&[n, n])?, tensor(&[n, n])?];
                 planned(job, operands, |a, b| a.matmul(b))
@@ -64,6 +69,11 @@ impl Ready {
                     }
                 }
             }
+            Ready::Predict(model, x) => {
+                for _ in 0..iterations {
+                    black_box(model.predict(&*x, 1)?);
+                }
+            }
             Ready::Plan(session) => {
                 let mut variables = Variables::new();
                 for _ in 0..iterations {
@@ -82,38 +92,34 @@ impl Ready {
     }
 }
 
-/// The MLP of T1.
-pub fn mlp() -> Sequential {
-    Sequential::new()
-        .add(Dense::new(128).activation(Activation::Relu))
-        .add(Dense::new(10).activation(Activation::Softmax))
-}
-
-/// LeNet-5 of T2.
-pub fn lenet() -> Sequential {
-    Sequential::new()
-        .add(Conv2D::new(6, [5, 5]).padding(Padding::Same).activation(Activation::Relu))
-        .add(MaxPooling2D::new([2, 2]))
-        .add(Conv2D::new(16, [5, 5]).activation(Activation::Relu))
-        .add(MaxPooling2D::new([2, 2]))
-        .add(Flatten::new())
-        .add(Dense::new(120).activation(Activation::Relu))
-        .add(Dense::new(84).activation(Activation::Relu))
-        .add(Dense::new(10).activation(Activation::Softmax))
-}
-
-fn train(job: &Job, model: Sequential, sample: &[usize]) -> Result<Ready> {
+/// A training run on sixteen batches: ten classes, or for T5 one number.
+fn train(job: &Job, model: Model, sample: &[usize]) -> Result<Ready> {
     let mut numbers = Numbers::new(1);
     let mut model = model.on(&Device::new(Level::best(), job.threads)?);
-    let loss = Loss::SparseCategoricalCrossentropy { from_logits: false };
-    model.compile(Optimizer::adam(), loss, &[])?;
     let rows = BATCHES * job.batch;
     let dims: Vec<usize> = [rows].iter().chain(sample).copied().collect();
     let x = Tensor::new(&dims, numbers.fill(job.input, dims.iter().product()))?;
-    let y = Tensor::new(&[rows], numbers.labels(10, rows))?;
+    let (loss, y) = match job.work {
+        Work::T5(_) => (Loss::MeanSquaredError, Tensor::new(&[rows, 1], numbers.fill(job.input, rows))?),
+        _ => {
+            let loss = Loss::SparseCategoricalCrossentropy { from_logits: false };
+            (loss, Tensor::new(&[rows], numbers.labels(10, rows))?)
+        }
+    };
+    model.compile(Optimizer::adam(), loss, &[])?;
     let fit = Fit { epochs: usize::MAX, batch_size: job.batch, ..Fit::default() };
     let run = model.begin_fit(&x, &y, &fit)?;
     Ok(Ready::Train(Box::new(model), Box::new(run)))
+}
+
+/// Inference of one sample.
+fn infer(job: &Job, net: Net) -> Result<Ready> {
+    let (model, sample) = models::net(net)?;
+    let mut model = model.on(&Device::new(Level::best(), job.threads)?);
+    model.build(sample)?;
+    let dims: Vec<usize> = [1].iter().chain(sample).copied().collect();
+    let x = Tensor::new(&dims, Numbers::new(1).fill(job.input, dims.iter().product()))?;
+    Ok(Ready::Predict(Box::new(model), x))
 }
 
 /// A session that applies `op` to two operands.

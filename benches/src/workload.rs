@@ -20,12 +20,44 @@ pub enum Work {
     T1,
     /// Train step of LeNet-5 on 28x28x1, Adam.
     T2,
+    /// Train step of the course's CIFAR-10 baseline on 32x32x3, Adam.
+    T3,
+    /// Train step of ResNet-18 on 32x32x3, Adam.
+    T4,
+    /// Train step of two recurrent layers of 80 and 100 units on 60 steps, Adam.
+    T5(Cell),
+    /// Inference of one sample.
+    Infer(Net),
     /// Square matrix product of this size.
     Matmul(usize),
     /// Convolution 56x56x64 -> 64, 3x3, same padding, batch 1.
     Conv,
     /// Sum of two vectors of 1,000 elements through the public API.
     Add,
+}
+
+/// The cell of recurrent layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cell {
+    /// One product and a hyperbolic tangent.
+    SimpleRNN,
+    /// Long short-term memory.
+    LSTM,
+    /// Gated recurrent unit.
+    GRU,
+}
+
+/// A model that is only run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Net {
+    /// 784-128-10.
+    Mlp,
+    /// LeNet-5 on 28x28x1.
+    LeNet,
+    /// ResNet-18 on 32x32x3.
+    ResNet18,
+    /// MobileNetV2 of width 1 on 224x224x3.
+    MobileNetV2,
 }
 
 /// One row of the report.
@@ -46,6 +78,10 @@ impl fmt::Display for Work {
         match self {
             Work::T1 => f.write_str("T1"),
             Work::T2 => f.write_str("T2"),
+            Work::T3 => f.write_str("T3"),
+            Work::T4 => f.write_str("T4"),
+            Work::T5(cell) => write!(f, "T5 {cell:?}"),
+            Work::Infer(net) => write!(f, "I1 {net:?}"),
             Work::Matmul(n) => write!(f, "matmul{n}"),
             Work::Conv => f.write_str("conv"),
             Work::Add => f.write_str("add"),
@@ -59,6 +95,15 @@ impl Job {
         match self.work {
             Work::T1 => 13e6 * self.batch as f64 / 32.0,
             Work::T2 => 73e6 * self.batch as f64 / 32.0,
+            Work::T3 => 97e6 * self.batch as f64 / 32.0,
+            Work::T4 => 53e9 * self.batch as f64 / 16.0,
+            Work::T5(Cell::LSTM) => 2.3e9 * self.batch as f64 / 64.0,
+            Work::T5(Cell::GRU) => 2.3e9 * 0.75 * self.batch as f64 / 64.0,
+            Work::T5(Cell::SimpleRNN) => 2.3e9 * 0.25 * self.batch as f64 / 64.0,
+            Work::Infer(Net::Mlp) => 0.203e6,
+            Work::Infer(Net::LeNet) => 0.83e6,
+            Work::Infer(Net::ResNet18) => 1.11e9,
+            Work::Infer(Net::MobileNetV2) => 0.6e9,
             Work::Matmul(n) => 2.0 * (n as f64).powi(3),
             Work::Conv => 2.0 * 56.0 * 56.0 * 64.0 * 64.0 * 9.0,
             Work::Add => 1000.0,
@@ -67,7 +112,7 @@ impl Job {
 
     /// Whether the job is a train step, so that samples per second mean something.
     pub fn trains(&self) -> bool {
-        matches!(self.work, Work::T1 | Work::T2)
+        matches!(self.work, Work::T1 | Work::T2 | Work::T3 | Work::T4 | Work::T5(_))
     }
 
     /// Name in tables.
@@ -78,7 +123,7 @@ impl Job {
     }
 }
 
-/// The jobs of `names` (`T1`, `T2`, `K1`) for each thread count, in the order of the report.
+/// The jobs of `names` (`T1` to `T5`, `I1`, `K1`) for each thread count, in the order of the report.
 ///
 /// **Errors** when a name is none of these.
 pub fn jobs(names: &[String], threads: &[usize], inputs: &[Input]) -> Result<Vec<Job>, String> {
@@ -87,13 +132,19 @@ pub fn jobs(names: &[String], threads: &[usize], inputs: &[Input]) -> Result<Vec
         let rows: Vec<(Work, usize)> = match name.as_str() {
             "T1" => vec![(Work::T1, 32), (Work::T1, 128)],
             "T2" => vec![(Work::T2, 32), (Work::T2, 128)],
+            "T3" => vec![(Work::T3, 32), (Work::T3, 128)],
+            "T4" => vec![(Work::T4, 16)],
+            "T5" => [Cell::SimpleRNN, Cell::LSTM, Cell::GRU].map(|cell| (Work::T5(cell), 64)).into(),
+            "I1" => [Net::Mlp, Net::LeNet, Net::ResNet18, Net::MobileNetV2]
+                .map(|net| (Work::Infer(net), 1))
+                .into(),
             "K1" => [64, 128, 256, 512, 1024, 2048]
                 .into_iter()
                 .map(Work::Matmul)
                 .chain([Work::Conv, Work::Add])
                 .map(|w| (w, 1))
                 .collect(),
-            other => return Err(format!("no workload {other}; there are T1, T2 and K1")),
+            other => return Err(format!("no workload {other}; there are T1 to T5, I1 and K1")),
         };
         for (work, batch) in rows {
             for &input in inputs {
