@@ -30,6 +30,9 @@ struct Args {
     /// Measure PyTorch beside us.
     #[arg(long)]
     peers: bool,
+    /// Instead of measuring, list the steps of each train step or inference with their times.
+    #[arg(long)]
+    profile: bool,
     /// Repetitions of each system, at least five.
     #[arg(long, default_value_t = 7)]
     repetitions: usize,
@@ -49,6 +52,9 @@ fn main() -> ExitCode {
 }
 
 fn bench(args: &Args) -> Result<(), String> {
+    if args.profile {
+        return profile(args);
+    }
     let effort = Effort { repetitions: args.repetitions.max(5), seconds: args.seconds };
     let mut systems: Vec<Box<dyn System>> = vec![Box::new(ours::Gradling::default())];
     if args.peers {
@@ -64,6 +70,15 @@ fn bench(args: &Args) -> Result<(), String> {
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&report::record(&rows)).map_err(|e| e.to_string())?;
         std::fs::write(path, text + "\n").map_err(|e| format!("{}: {e}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn profile(args: &Args) -> Result<(), String> {
+    for job in workload::jobs(&args.only, &args.threads, &args.inputs[..1])? {
+        if let Some(table) = ours::profile(&job).map_err(|e| e.to_string())? {
+            println!("{} on {} threads\n{table}", job.label(), job.threads);
+        }
     }
     Ok(())
 }

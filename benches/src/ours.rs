@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use gradling::nn::{Fit, FitRun, Loss, Model, Optimizer, Progress};
+use gradling::session::Limits;
 use gradling::{
     DType, Device, Level, Padding, Plan, PlanOptions, Result, Session, Shape, Tape, Tensor, Trace, Var,
     Variables, Window,
@@ -142,6 +143,34 @@ fn planned(
         session.set_input(i, operand)?;
     }
     Ok(Ready::Plan(Box::new(session)))
+}
+
+/// The steps of a train step or an inference with their times; nothing for kernels.
+///
+/// **Errors** when the job cannot be made ready.
+pub fn profile(job: &Job) -> Result<Option<String>> {
+    let (model, plan) = match Ready::new(job)? {
+        Ready::Train(model, _) => {
+            let plan = model.train_plan(job.batch)?;
+            (model, plan)
+        }
+        Ready::Predict(model, _) => {
+            let plan = Plan::from_bytes(&model.export_plan(1)?)?;
+            (model, plan)
+        }
+        Ready::Plan(_) | Ready::Add(..) => return Ok(None),
+    };
+    let device = Device::new(Level::best(), job.threads)?;
+    let mut session = Session::new(plan, &device)?;
+    let mut numbers = Numbers::new(1);
+    for n in 0..session.plan().inputs().len() {
+        let slot = session.plan().inputs()[n].slot;
+        if slot.dtype == DType::F32 {
+            session.input_mut::<f32>(n)?.copy_from_slice(&numbers.fill(job.input, slot.shape.numel()));
+        }
+    }
+    let profile = session.profile(&mut model.variables().clone(), 20)?;
+    Ok(Some(profile.table(&Limits::measure(&device)?).to_string()))
 }
 
 impl System for Gradling {

@@ -283,6 +283,12 @@ fn models_are_inspected_and_converted() {
     }
     let listed = stdout(&succeeds(&["inspect", model, "--plan"]));
     assert!(listed.len() > about.len() && listed.starts_with(&about), "{listed}");
+    for options in [&["--profile"][..], &["--profile", "--train", "--batch-size", "8"]] {
+        let timed = stdout(&succeeds(&[&["inspect", model], options].concat()));
+        for part in ["GFLOP/s", "limit", "matmul", "all"] {
+            assert!(timed.contains(part), "{timed:?} lacks {part:?}");
+        }
+    }
     let plan = trained().with_extension("plan");
     succeeds(&["convert", model, "-o", text(&plan)]);
     assert!(std::fs::metadata(plan).unwrap().len() > 4 * 101_770);

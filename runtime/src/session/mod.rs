@@ -1,7 +1,11 @@
 //! Sessions: a plan with its memory, ready to run any number of times without allocating.
 
 mod fixed;
+#[cfg(feature = "std")]
+mod profile;
 pub use fixed::StaticSession;
+#[cfg(feature = "std")]
+pub use profile::{Limits, Profile, StepProfile};
 
 #[cfg(feature = "alloc")]
 pub use heap::{Device, Session};

@@ -7,7 +7,8 @@ use clap::Args;
 use gradling::io::atomic;
 use gradling::nn::Sequential;
 use gradling::plan::{Place, Plan, Slot};
-use gradling::{Result, device_error};
+use gradling::session::Limits;
+use gradling::{DType, Device, Result, Session, device_error, misuse};
 
 use crate::output::{Failure, check_target, note, say};
 
@@ -19,6 +20,15 @@ pub struct Inspect {
     /// List the steps of the inference plan
     #[arg(long)]
     plan: bool,
+    /// Time each step of the inference plan beside what this machine does at most
+    #[arg(long)]
+    profile: bool,
+    /// List and time the plan of a train step instead
+    #[arg(long)]
+    train: bool,
+    /// Samples of that plan [default: 1 for inference, 32 for training]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    batch_size: Option<u32>,
 }
 
 /// The command line of `gradling convert`.
@@ -59,11 +69,45 @@ impl Inspect {
                 grouped(train.arena_bytes() as u64)
             ))?;
         }
-        if self.plan {
-            list(&plan)?;
+        if self.plan || self.profile {
+            let plan = self.chosen(&model)?;
+            if self.plan {
+                list(&plan)?;
+            }
+            if self.profile {
+                profile(&model, plan)?;
+            }
         }
         Ok(())
     }
+
+    fn chosen(&self, model: &Sequential) -> Result<Plan> {
+        let batch = |default: usize| self.batch_size.map_or(default, |n| n as usize);
+        if !self.train {
+            return Plan::from_bytes(&model.export_plan(batch(1))?);
+        }
+        if model.compile_config().is_none() {
+            return Err(misuse!("inspect --train: the model is not compiled, so it has no train step"));
+        }
+        model.train_plan(batch(32))
+    }
+}
+
+/// Times each step of a plan; inputs are halves, labels are zeros.
+fn profile(model: &Sequential, plan: Plan) -> Result<(), Failure> {
+    let device = Device::default();
+    let mut session = Session::new(plan, &device)?;
+    for n in 0..session.plan().inputs().len() {
+        if session.plan().inputs()[n].slot.dtype == DType::F32 {
+            session.input_mut::<f32>(n)?.fill(0.5);
+        }
+    }
+    let mut variables = model.variables().clone();
+    let profile = session.profile(&mut variables, 50)?;
+    let limits = Limits::measure(&device)?;
+    say("")?;
+    say(&format!("limits of one thread: {:.1} GFLOP/s, {:.1} GB/s", limits.flops / 1e9, limits.bytes / 1e9))?;
+    say(profile.table(&limits).to_string().trim_end())
 }
 
 impl Convert {

@@ -1,0 +1,162 @@
+//! Where the time of a plan goes: each step beside what the machine could do at most.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+use std::time::{Duration, Instant};
+
+use super::{Device, Session};
+use crate::plan::{Plan, PlanOptions, Step};
+use crate::{DType, Result, Shape, Trace, Variables};
+
+/// What a device does at most: a large matrix product, and sums of vectors that stay in the cache.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Float operations a second.
+    pub flops: f64,
+    /// Bytes read or written a second.
+    pub bytes: f64,
+}
+
+impl Limits {
+    /// Measures a device, which takes a few tens of milliseconds.
+    ///
+    /// **Errors** when the two plans do not run.
+    pub fn measure(device: &Device) -> Result<Limits> {
+        let best = |dims: &[usize], product: bool| -> Result<(f64, Plan)> {
+            let mut variables = Variables::new();
+            let trace = Trace::new(&variables);
+            let shape = Shape::new(dims)?;
+            let [a, b] = ["a", "b"].map(|name| trace.input(name, shape, DType::F32));
+            trace.output("y", if product { a.matmul(b) } else { a + b });
+            let plan = Plan::compile(&trace.finish()?, &PlanOptions::default())?;
+            let mut session = Session::new(plan.clone(), device)?;
+            let times = session.profile(&mut variables, 20)?.steps;
+            Ok((times.iter().map(|step| step.time.as_secs_f64()).sum(), plan))
+        };
+        let (seconds, plan) = best(&[384, 384], true)?;
+        let flops = plan.flops() as f64 / seconds;
+        let (seconds, plan) = best(&[16 * 1024], false)?;
+        let bytes = plan.steps().iter().map(moved).sum::<u64>() as f64 / seconds;
+        Ok(Limits { flops, bytes })
+    }
+
+    /// The least time of so many operations on so many bytes.
+    pub fn least(&self, flops: u64, bytes: u64) -> f64 {
+        (flops as f64 / self.flops).max(bytes as f64 / self.bytes)
+    }
+}
+
+/// One step of a plan and its time.
+#[derive(Clone, Debug)]
+pub struct StepProfile {
+    /// Operator, shapes read and shapes written.
+    pub what: alloc::string::String,
+    /// Float operations.
+    pub flops: u64,
+    /// Bytes read and written.
+    pub bytes: u64,
+    /// The least time of several runs.
+    pub time: Duration,
+}
+
+/// The steps of a plan with their times; prints as a table, the share of the whole and of the limit in percent.
+///
+/// ```
+/// use gradling::session::{Limits, Profile};
+/// use gradling::{Device, DType, Plan, PlanOptions, Session, Shape, Trace, Variables};
+/// let mut variables = Variables::new();
+/// let trace = Trace::new(&variables);
+/// let x = trace.input("x", Shape::new(&[8, 8])?, DType::F32);
+/// trace.output("y", x.matmul(x));
+/// let mut session = Session::new(Plan::compile(&trace.finish()?, &PlanOptions::default())?, &Device::default())?;
+/// let profile: Profile = session.profile(&mut variables, 10)?;
+/// assert_eq!(profile.steps[0].flops, 2 * 8 * 8 * 8);
+/// println!("{}", profile.table(&Limits { flops: 1e11, bytes: 1e11 }));
+/// # Ok::<(), gradling::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// In the order of the plan.
+    pub steps: Vec<StepProfile>,
+}
+
+impl Profile {
+    /// The time of all steps.
+    pub fn time(&self) -> Duration {
+        self.steps.iter().map(|step| step.time).sum()
+    }
+
+    /// A table with a line for each step.
+    pub fn table<'p>(&'p self, limits: &'p Limits) -> impl fmt::Display + 'p {
+        Table { profile: self, limits }
+    }
+}
+
+struct Table<'p> {
+    profile: &'p Profile,
+    limits: &'p Limits,
+}
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = self.profile.time().as_secs_f64().max(1e-12);
+        writeln!(f, "{:>5}{:>10}{:>7}{:>10}{:>9}{:>7}  step", "", "us", "%", "GFLOP/s", "GB/s", "limit")?;
+        let mut line = |name: &str, seconds: f64, flops: u64, bytes: u64, least: f64, what: &str| {
+            let seconds = seconds.max(1e-12);
+            writeln!(
+                f,
+                "{name:>5}{:>10.2}{:>7.1}{:>10.1}{:>9.1}{:>6.0}%  {what}",
+                seconds * 1e6,
+                seconds / all * 100.0,
+                flops as f64 / seconds / 1e9,
+                bytes as f64 / seconds / 1e9,
+                least / seconds * 100.0,
+            )
+        };
+        let (mut flops, mut bytes, mut least) = (0, 0, 0.0);
+        for (number, step) in self.profile.steps.iter().enumerate() {
+            let own = self.limits.least(step.flops, step.bytes);
+            let name = alloc::format!("{number}");
+            line(&name, step.time.as_secs_f64(), step.flops, step.bytes, own, &step.what)?;
+            (flops, bytes, least) = (flops + step.flops, bytes + step.bytes, least + own);
+        }
+        line("all", all, flops, bytes, least, "")
+    }
+}
+
+/// The bytes that a step reads and writes.
+fn moved(step: &Step) -> u64 {
+    step.reads.iter().chain(&step.writes).map(|slot| slot.bytes() as u64).sum()
+}
+
+impl Session {
+    /// Runs the plan several times and gives each step its least time. The runs are real ones: they read the inputs
+    /// and assign variables.
+    ///
+    /// **Errors** as [`run`](Session::run).
+    pub fn profile(&mut self, variables: &mut Variables, runs: usize) -> Result<Profile> {
+        let mut times = vec![Duration::MAX; self.plan().steps().len()];
+        self.run(variables)?;
+        for _ in 0..runs.max(1) {
+            for (i, least) in times.iter_mut().enumerate() {
+                let start = Instant::now();
+                self.run_steps(i..i + 1, variables)?;
+                *least = start.elapsed().min(*least);
+            }
+        }
+        let steps = self.plan().steps().iter().zip(times).map(|(step, time)| {
+            let list = |slots: &[crate::plan::Slot]| -> Vec<alloc::string::String> {
+                slots.iter().map(|s| alloc::format!("{}{}", s.dtype, s.shape)).collect()
+            };
+            let what = alloc::format!(
+                "{} {} -> {}",
+                step.op.name(),
+                list(&step.reads).join(" "),
+                list(&step.writes).join(" ")
+            );
+            StepProfile { what, flops: step.flops(), bytes: moved(step), time }
+        });
+        Ok(Profile { steps: steps.collect() })
+    }
+}
