@@ -330,11 +330,16 @@ fn tiles<P: Program>(program: &P, over: &Shape, reads: &[View], writes: &[ViewMu
         }
     }
     program.prepare(&mut registers);
+    let patterns = &patterns[..reads.len()];
+    let size = tile_size(patterns);
     let mut start = range.start;
     while start < range.end {
-        registers.begin(range.end - start);
-        for (i, read) in reads.iter().enumerate() {
-            load(&mut registers, i, read, patterns[i], over, start);
+        registers.begin(size.min(range.end - start));
+        for (i, (read, &pattern)) in reads.iter().zip(patterns).enumerate() {
+            // Whole periods later a cyclic operand reads as on the first tile, whose register no program overwrites.
+            if start == range.start || !matches!(pattern, Access::Cyclic(n) if size.is_multiple_of(n)) {
+                load(&mut registers, i, read, pattern, over, start);
+            }
         }
         program.execute(&mut registers);
         for (&r, write) in program.results().iter().zip(writes) {
@@ -342,6 +347,23 @@ fn tiles<P: Program>(program: &P, over: &Shape, reads: &[View], writes: &[ViewMu
         }
         start += registers.count;
     }
+}
+
+/// The elements of a tile: whole periods of the cyclic operands, as far as there is room for a common one.
+fn tile_size(patterns: &[Access]) -> usize {
+    let mut period = 1;
+    for pattern in patterns {
+        let Access::Cyclic(n) = *pattern else { continue };
+        let (mut common, mut rest) = (n, period);
+        while rest != 0 {
+            (common, rest) = (rest, common % rest);
+        }
+        let both = (period / common.max(1)).saturating_mul(n);
+        if (1..=TILE).contains(&both) {
+            period = both;
+        }
+    }
+    TILE / period * period
 }
 
 /// Element `i` of a view as a word.
@@ -357,6 +379,27 @@ fn word(view: &View, i: usize) -> u32 {
     }
 }
 
+/// Elements of a view from `from` on as words.
+#[inline(always)]
+fn words(view: &View, from: usize, to: &mut [u32]) {
+    debug_assert!(from + to.len() <= view.shape().numel());
+    // SAFETY: callers stay below the element count.
+    unsafe {
+        match view.dtype() {
+            DType::F32 | DType::I32 => {
+                let start = view.start().cast::<u32>().add(from);
+                core::ptr::copy_nonoverlapping(start, to.as_mut_ptr(), to.len());
+            }
+            DType::U8 | DType::Bool => {
+                let start = view.start().add(from);
+                for (i, y) in to.iter_mut().enumerate() {
+                    *y = u32::from(start.add(i).read());
+                }
+            }
+        }
+    }
+}
+
 #[inline(always)]
 fn load(registers: &mut Registers, r: usize, view: &View, pattern: Access, over: &Shape, start: usize) {
     let wide = view.dtype().size() == 4;
@@ -367,19 +410,14 @@ fn load(registers: &mut Registers, r: usize, view: &View, pattern: Access, over:
             // SAFETY: the blocks of this tile are inside the view; the words are read before any store of this tile.
             registers.source[r] = unsafe { view.start().cast::<u32>().add(start) };
         }
-        Access::Full => {
-            for (i, y) in registers.write(r as u8).iter_mut().take(count).enumerate() {
-                *y = word(view, start + i);
-            }
-        }
+        Access::Full => words(view, start, &mut registers.write(r as u8)[..count]),
         Access::Cyclic(n) => {
             let mut at = start % n;
-            for y in registers.write(r as u8).iter_mut().take(count) {
-                *y = word(view, at);
-                at += 1;
-                if at == n {
-                    at = 0;
-                }
+            let mut rest = &mut registers.write(r as u8)[..count];
+            while !rest.is_empty() {
+                let (now, later) = rest.split_at_mut((n - at).min(rest.len()));
+                words(view, at, now);
+                (rest, at) = (later, 0);
             }
         }
         Access::Each(n) => {
