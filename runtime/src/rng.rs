@@ -7,13 +7,40 @@ const M1: u64 = 0xCD9E_8D57;
 const W0: u32 = 0x9E37_79B9;
 const W1: u32 = 0xBB67_AE85;
 
+/// The round function and the keys of the rounds.
+#[derive(Clone, Copy)]
+pub(crate) struct Philox([u32; 2]);
+
+impl Philox {
+    /// How many rounds a block takes.
+    pub(crate) const ROUNDS: usize = 10;
+
+    /// Before the first round.
+    #[inline(always)]
+    pub(crate) fn new(key: [u32; 2]) -> Philox {
+        Philox(key)
+    }
+
+    /// One round of one block.
+    #[inline(always)]
+    pub(crate) fn round(&self, c: [u32; 4]) -> [u32; 4] {
+        let (k, p0, p1) = (self.0, M0 * c[0] as u64, M1 * c[2] as u64);
+        [(p1 >> 32) as u32 ^ c[1] ^ k[0], p1 as u32, (p0 >> 32) as u32 ^ c[3] ^ k[1], p0 as u32]
+    }
+
+    /// To the key of the next round.
+    #[inline(always)]
+    pub(crate) fn advance(&mut self) {
+        self.0 = [self.0[0].wrapping_add(W0), self.0[1].wrapping_add(W1)];
+    }
+}
+
 /// Four random words for one counter value.
 pub fn philox(key: [u32; 2], counter: [u32; 4]) -> [u32; 4] {
-    let (mut k, mut c) = (key, counter);
-    for _ in 0..10 {
-        let (p0, p1) = (M0 * c[0] as u64, M1 * c[2] as u64);
-        c = [(p1 >> 32) as u32 ^ c[1] ^ k[0], p1 as u32, (p0 >> 32) as u32 ^ c[3] ^ k[1], p0 as u32];
-        k = [k[0].wrapping_add(W0), k[1].wrapping_add(W1)];
+    let (mut rounds, mut c) = (Philox::new(key), counter);
+    for _ in 0..Philox::ROUNDS {
+        c = rounds.round(c);
+        rounds.advance();
     }
     c
 }

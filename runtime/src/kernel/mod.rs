@@ -19,6 +19,7 @@ mod micro;
 pub mod movement;
 mod patches;
 pub mod pool;
+pub mod random;
 pub mod threads;
 pub mod tile;
 pub mod vector;

@@ -1,8 +1,8 @@
 //! Values made from nothing: scalars, counting, random numbers.
 
 use super::{Kind, Op, expect_operands};
-use crate::kernel::{Cpu, View, ViewMut};
-use crate::{DType, Result, Shape, misuse, rng};
+use crate::kernel::{Cpu, View, ViewMut, random};
+use crate::{DType, Result, Shape, misuse};
 use serde::{Deserialize, Serialize};
 
 /// Uniform random numbers in [0, 1), float32.
@@ -30,13 +30,7 @@ impl Random {
     pub(super) fn run(&self, cpu: &Cpu, reads: &[View], writes: &mut [ViewMut]) -> Result<()> {
         let ([key], [y]) = (reads, writes) else { return Err(misuse!("random: expected one operand")) };
         let key = key.slice::<i32>()?;
-        let _ = cpu;
-        for (block, four) in y.slice::<f32>()?.chunks_mut(4).enumerate() {
-            let words = rng::philox([key[0] as u32, self.salt], [block as u32, 0, key[1] as u32, 0]);
-            for (y, w) in four.iter_mut().zip(words) {
-                *y = rng::unit(w);
-            }
-        }
+        random::uniform(cpu, [key[0] as u32, self.salt], key[1] as u32, y.slice::<f32>()?);
         Ok(())
     }
 }
