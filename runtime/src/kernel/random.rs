@@ -78,7 +78,7 @@ mod tests {
             uniform(&Cpu::new(Level::Portable, None), [1, 2], 3, &mut expected);
             for level in Level::available() {
                 let mut got = vec![-1.0; n];
-                uniform(&Cpu::new(level, None), [1, 2], 3, &mut got);
+                uniform(&Cpu::new(*level, None), [1, 2], 3, &mut got);
                 assert_eq!(got, expected, "{level:?}, {n} numbers");
             }
         }
