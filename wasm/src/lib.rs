@@ -4,8 +4,15 @@
 //! strings and typed arrays; a failure is a JavaScript `Error` whose `name` is `MisuseError`, `FormatError`,
 //! `UnsupportedError` or `DeviceError`.
 
+#[cfg(feature = "files")]
+mod files;
+#[cfg(feature = "conv")]
+mod images;
 mod model;
+#[cfg(feature = "eager")]
 mod ops;
+#[cfg(feature = "summary")]
+mod summary;
 mod tensors;
 
 pub use model::Model;

@@ -8,6 +8,7 @@ use crate::error::Number;
 use crate::graph::Trace;
 use crate::op::Kind;
 use crate::rng::Rng;
+use crate::shape::List;
 use crate::{
     DType, Device, Plan, PlanOptions, Result, Session, Shape, Tensor, Var, VariableId, Variables, misuse,
 };
@@ -481,7 +482,7 @@ impl Model {
         } else {
             let mut dims = sample.to_vec();
             dims.insert(0, batch);
-            alloc::format!("{dims:?}")
+            alloc::format!("{}", List(&dims))
         };
         Err(misuse!("{first}: expected input of shape {}, got {got}{hint}", batched(wanted)))
     }

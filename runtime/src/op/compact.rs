@@ -2,6 +2,7 @@
 
 use super::region::{Instruction, Scalar};
 use super::scalar::{Binary, Compare, Unary};
+use super::used::linked;
 use crate::kernel::tile::Registers;
 use core::arch::wasm32::*;
 
@@ -53,14 +54,30 @@ pub(super) fn execute(r: &mut Registers, instruction: &Instruction) {
     }
 }
 
-/// A function of two floats that no vector instruction computes.
+/// A function of two floats that no vector instruction computes. `Op::run_with` refuses those that are not linked.
 #[inline(never)]
 fn binary(f: Binary, x: f32, y: f32) -> f32 {
-    f.value(x, y)
+    macro_rules! each {
+        ($($Name:ident)*) => {
+            match f {
+                $(Binary::$Name if linked(Binary::$Name.kernel()) => Binary::$Name.value(x, y),)*
+                _ => f32::NAN,
+            }
+        };
+    }
+    each!(Pow FloorMod)
 }
 
-/// A function that no vector instruction computes.
+/// A function that no vector instruction computes. `Op::run_with` refuses those that are not linked.
 #[inline(never)]
 fn unary(f: Unary, x: f32) -> f32 {
-    f.value(x)
+    macro_rules! each {
+        ($($Name:ident)*) => {
+            match f {
+                $(Unary::$Name if linked(Unary::$Name.kernel()) => Unary::$Name.value(x),)*
+                _ => f32::NAN,
+            }
+        };
+    }
+    each!(Sign Exp Expm1 Log Log1p Rsqrt Sigmoid Tanh Softplus Floor Ceil Round Sin Cos Erf Atan Half)
 }

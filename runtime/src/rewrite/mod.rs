@@ -2,10 +2,12 @@
 
 mod fuse;
 mod passes;
+#[cfg(feature = "full")]
 mod sums;
 
 pub use fuse::fuse;
 pub use passes::{cse, dce, fold, simplify};
+#[cfg(feature = "full")]
 pub use sums::sums;
 
 use crate::graph::Graph;
@@ -24,7 +26,11 @@ pub fn optimize(graph: &Graph) -> Result<Graph> {
             break;
         }
     }
-    graph = dce(&cse(&sums(&graph)?)?)?;
+    // Only recurrent layers are unrolled.
+    #[cfg(feature = "full")]
+    {
+        graph = dce(&cse(&sums(&graph)?)?)?;
+    }
     dce(&fuse(&graph)?)
 }
 
