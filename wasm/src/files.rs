@@ -21,10 +21,10 @@ impl Model {
         Ok(self.model.to_bytes()?)
     }
 
-    /// The names of the metrics of a compiled model; `undefined` when it is not compiled.
-    pub fn metrics(&self) -> Option<Vec<String>> {
-        let (_, _, metrics) = self.model.compile_config()?;
-        Some(metrics.iter().map(|m| m.name().to_string()).collect())
+    /// The names of the metrics of a compiled model between commas.
+    pub fn metrics(&self) -> String {
+        let metrics = self.model.compile_config().map_or_else(Vec::new, |(_, _, metrics)| metrics);
+        metrics.iter().map(|m| m.name()).collect::<Vec<_>>().join(",")
     }
 
     /// The number of layers.

@@ -8,6 +8,7 @@
 mod files;
 #[cfg(feature = "conv")]
 mod images;
+mod js;
 mod model;
 #[cfg(feature = "eager")]
 mod ops;
@@ -37,7 +38,7 @@ impl From<Error> for Failure {
 impl From<Failure> for JsValue {
     #[inline(never)]
     fn from(failure: Failure) -> JsValue {
-        let js = js_sys::Error::new(failure.0.message());
+        let js = js::Error::new(failure.0.message());
         js.set_name(match failure.0 {
             Error::Misuse(_) => "MisuseError",
             Error::Format(_) => "FormatError",

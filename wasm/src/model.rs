@@ -191,7 +191,7 @@ impl Model {
         numbers: &[f32],
         loss: &str,
         from_logits: bool,
-        metrics: Vec<String>,
+        metrics: &str,
     ) -> Js<()> {
         self.run = None;
         let mut compile = || {
@@ -218,7 +218,7 @@ impl Model {
                 }
             };
             let mut list = Vec::new();
-            for name in &metrics {
+            for name in metrics.split(',').filter(|name| !name.is_empty()) {
                 list.push(
                     Metric::from_name(name)
                         .ok_or_else(|| unsupported!("metric {name}: expected accuracy, mse or mae"))?,

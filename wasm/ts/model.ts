@@ -192,7 +192,7 @@ export class Stack {
     const metrics = typeof args.metrics === 'string' ? [args.metrics] : (args.metrics ?? []);
     this.#build();
     const numbers = Float32Array.from([chosen.learningRate, ...chosen.rest]);
-    this.#core.compile(chosen.kind, numbers, snakeCase(loss), fromLogits, metrics.map(snakeCase));
+    this.#core.compile(chosen.kind, numbers, snakeCase(loss), fromLogits, metrics.map(snakeCase).join());
     this.#metrics = logNames(metrics);
     this.optimizer = chosen;
     this.#learningRate = chosen.learningRate;

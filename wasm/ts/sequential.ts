@@ -23,7 +23,7 @@ export class Sequential extends Stack {
       layer.join({ core: loaded, index, build: () => {} }, true);
       return layer;
     });
-    this.adopt(layers, loaded.metrics() ?? []);
+    this.adopt(layers, loaded.metrics().split(',').filter(Boolean));
   }
 
   /**

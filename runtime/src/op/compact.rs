@@ -57,27 +57,11 @@ pub(super) fn execute(r: &mut Registers, instruction: &Instruction) {
 /// A function of two floats that no vector instruction computes. `Op::run_with` refuses those that are not linked.
 #[inline(never)]
 fn binary(f: Binary, x: f32, y: f32) -> f32 {
-    macro_rules! each {
-        ($($Name:ident)*) => {
-            match f {
-                $(Binary::$Name if linked(Binary::$Name.kernel()) => Binary::$Name.value(x, y),)*
-                _ => f32::NAN,
-            }
-        };
-    }
-    each!(Pow FloorMod)
+    f.value_if(|f| linked(f.kernel()), x, y).unwrap_or(f32::NAN)
 }
 
 /// A function that no vector instruction computes. `Op::run_with` refuses those that are not linked.
 #[inline(never)]
 fn unary(f: Unary, x: f32) -> f32 {
-    macro_rules! each {
-        ($($Name:ident)*) => {
-            match f {
-                $(Unary::$Name if linked(Unary::$Name.kernel()) => Unary::$Name.value(x),)*
-                _ => f32::NAN,
-            }
-        };
-    }
-    each!(Sign Exp Expm1 Log Log1p Rsqrt Sigmoid Tanh Softplus Floor Ceil Round Sin Cos Erf Atan Half)
+    f.value_if(|f| linked(f.kernel()), x).unwrap_or(f32::NAN)
 }

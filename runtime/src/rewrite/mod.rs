@@ -38,7 +38,7 @@ pub fn optimize(graph: &Graph) -> Result<Graph> {
 /// translated results.
 fn rebuild(
     graph: &Graph,
-    mut emit: impl FnMut(&mut Graph, &Node, &[ValueId]) -> Result<Vec<ValueId>>,
+    emit: &mut dyn FnMut(&mut Graph, &Node, &[ValueId]) -> Result<Vec<ValueId>>,
 ) -> Result<Graph> {
     let mut new = graph.empty_like();
     let mut map = vec![ValueId::POISON; graph.values.len()];
