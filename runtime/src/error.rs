@@ -73,8 +73,10 @@ impl From<std::io::Error> for Error {
 }
 
 /// A number in a message. Compact builds write six decimals at most, since a page downloads the code of more.
+#[cfg(feature = "alloc")]
 pub(crate) struct Number(pub f32);
 
+#[cfg(feature = "alloc")]
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !cfg!(gradling_compact) {

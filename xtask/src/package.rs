@@ -65,7 +65,7 @@ struct Entry {
     project: &'static str,
 }
 
-/// The page's choices: everything, and what training a multilayer perceptron takes.
+/// The whole, and what training a multilayer perceptron takes.
 const ENTRIES: [Entry; 2] = [
     Entry { folder: "", features: &[], project: "tsconfig.json" },
     Entry { folder: "mlp", features: &["--no-default-features"], project: "tsconfig.mlp.json" },
