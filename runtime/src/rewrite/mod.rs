@@ -34,12 +34,11 @@ pub fn optimize(graph: &Graph) -> Result<Graph> {
     dce(&fuse(&graph)?)
 }
 
-/// Rebuilds a graph node by node: `emit` puts a node with translated operands into the new graph and gives the
-/// translated results.
-fn rebuild(
-    graph: &Graph,
-    emit: &mut dyn FnMut(&mut Graph, &Node, &[ValueId]) -> Result<Vec<ValueId>>,
-) -> Result<Graph> {
+/// Puts a node with translated operands into the new graph; gives the translated results.
+type Emit<'e> = &'e mut dyn FnMut(&mut Graph, &Node, &[ValueId]) -> Result<Vec<ValueId>>;
+
+/// Rebuilds a graph node by node.
+fn rebuild(graph: &Graph, emit: Emit<'_>) -> Result<Graph> {
     let mut new = graph.empty_like();
     let mut map = vec![ValueId::POISON; graph.values.len()];
     for node in &graph.nodes {
