@@ -183,7 +183,7 @@ mod heap {
             let (from, to) = (range.start, range.end);
             let steps = self.plan.steps().get(from..to);
             let steps =
-                steps.ok_or_else(|| misuse!("session: steps {from} to {to} are not inside the plan"))?;
+                steps.ok_or_else(|| misuse!("session: steps {from}..{to} are not inside the plan"))?;
             for (i, step) in range.zip(steps) {
                 let mut operands = memory.operands(step)?;
                 step.op

@@ -268,7 +268,7 @@ impl Tensor {
         let n = self.shape.dim(0);
         if self.shape.rank() == 0 || range.start > range.end || range.end > n {
             return Err(misuse!(
-                "rows: {} to {} is not inside the first axis of {}",
+                "rows: {}..{} is not inside the first axis of {}",
                 range.start,
                 range.end,
                 self.shape
