@@ -14,11 +14,11 @@ function script(src) {
   });
 }
 
-async function gradling(entry) {
-  const module = await import(entry);
+async function gradling({ name, address, only }) {
+  const module = await import(address);
   const tf = module.default && typeof module.default === 'object' ? module.default : module;
   if (typeof tf.ready === 'function') await tf.ready();
-  return { name: 'gradling', tf };
+  return { name, tf, only };
 }
 
 async function tfjs() {
@@ -31,9 +31,9 @@ async function tfjs() {
   return { name: `tfjs wasm ${tf.version.tfjs}`, tf };
 }
 
-/** Loads Gradling from `entry` and, when asked, the peer; returns their names. */
-globalThis.load = async ({ entry, peers }) => {
-  if (entry) systems.push(await gradling(entry));
+/** Loads the entries of Gradling's package and, when asked, the peer; returns their names. */
+globalThis.load = async ({ entries, peers }) => {
+  for (const entry of entries) systems.push(await gradling(entry));
   if (peers) systems.push(await tfjs());
   return systems.map((s) => s.name);
 };
@@ -58,7 +58,7 @@ async function calibrate(work, least) {
 /** Seconds per step or call of each repetition, or the error, for each system. */
 globalThis.measure = async (job, { repetitions, least }) => {
   const ready = [];
-  for (const system of systems) {
+  for (const system of systems.filter(({ only }) => only === undefined || only === job.work)) {
     const row = { system: system.name, repetitions: [] };
     try {
       row.work = prepare(system.tf, job);

@@ -80,16 +80,16 @@ function serve() {
   return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
 }
 
-/** Path of the package's module for pages, below /gradling/. */
-function entry() {
+/** Paths of the package's modules for pages, below /gradling/; the small one has no images and no operations. */
+function entries() {
   const manifest = join(pkg, 'package.json');
   if (!existsSync(manifest)) fail('wasm/pkg is not there; run `cargo xtask package` first');
-  const { exports, module, main } = JSON.parse(readFileSync(manifest, 'utf8'));
-  let target = exports?.['.'] ?? exports;
-  while (target && typeof target === 'object') target = target.browser ?? target.import ?? target.default;
-  const file = target ?? module ?? main;
-  if (!file) fail('wasm/pkg/package.json names no module');
-  return `/gradling/${file.replace(/^\.\//, '')}`;
+  const { exports } = JSON.parse(readFileSync(manifest, 'utf8'));
+  const address = (name) => `/gradling/${exports[name].default.replace(/^\.\//, '')}`;
+  return [
+    { name: 'gradling', address: address('.') },
+    { name: 'gradling/mlp', address: address('./mlp'), only: 'T1' },
+  ];
 }
 
 function chromium() {
@@ -143,7 +143,7 @@ function report(job, systems) {
       ms: time * 1e3,
       samples_per_second: samples ?? null,
       gflops: flops(job) / time / 1e9,
-      gradling_is_faster_by: system === 'gradling' || first.system !== 'gradling' ? null : ratio,
+      gradling_is_faster_by: system.startsWith('gradling') || first.system !== 'gradling' ? null : ratio,
       repetitions_ms: repetitions.map((s) => s * 1e3),
     });
   }
@@ -173,7 +173,7 @@ try {
   await page.goto(`http://127.0.0.1:${server.address().port}/`);
   await page.waitForFunction(() => globalThis.loaded === true);
   await page.evaluate((options) => globalThis.load(options), {
-    entry: args['without-gradling'] ? undefined : entry(),
+    entries: args['without-gradling'] ? [] : entries(),
     peers: args.peers,
   });
   console.log(line('workload', 'system', 'ms', 'samples/s', 'GFLOP/s', 'ratio'));

@@ -1,6 +1,6 @@
 // The smallest page that trains the MLP: what `cargo xtask size` weighs.
 
-import * as tf from 'gradling';
+import * as tf from 'gradling/mlp';
 
 /** Trains on `count` pictures of 28 x 28 numbers in [0, 1] and their digits; returns the ten probabilities of the first. */
 export async function train(pictures, digits, count) {

@@ -33,7 +33,7 @@ impl Shape {
             // Zero dimensions are kept from hiding an overflow in the others.
             count = count.saturating_mul(dim.max(1));
             if count > i32::MAX as usize {
-                return Err(misuse!("shape: {dims:?} has more than 2^31 elements"));
+                return Err(misuse!("shape: {} has more than 2^31 elements", List(dims)));
             }
             *slot = dim as u32;
         }
@@ -119,9 +119,21 @@ impl Shape {
     }
 }
 
+/// Numbers in a message, as `{:?}` writes them but without its code.
+pub(crate) struct List<'n, T>(pub &'n [T]);
+
+impl<T: fmt::Display> fmt::Display for List<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, number) in self.0.iter().enumerate() {
+            write!(f, "{}{number}", if i == 0 { "[" } else { ", " })?;
+        }
+        f.write_str(if self.0.is_empty() { "[]" } else { "]" })
+    }
+}
+
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.dims()).finish()
+        fmt::Display::fmt(&List(self.dims()), f)
     }
 }
 

@@ -4,8 +4,16 @@
 //! strings and typed arrays; a failure is a JavaScript `Error` whose `name` is `MisuseError`, `FormatError`,
 //! `UnsupportedError` or `DeviceError`.
 
+#[cfg(feature = "files")]
+mod files;
+#[cfg(feature = "conv")]
+mod images;
+mod js;
 mod model;
+#[cfg(feature = "eager")]
 mod ops;
+#[cfg(feature = "summary")]
+mod summary;
 mod tensors;
 
 pub use model::Model;
@@ -30,7 +38,7 @@ impl From<Error> for Failure {
 impl From<Failure> for JsValue {
     #[inline(never)]
     fn from(failure: Failure) -> JsValue {
-        let js = js_sys::Error::new(failure.0.message());
+        let js = js::Error::new(failure.0.message());
         js.set_name(match failure.0 {
             Error::Misuse(_) => "MisuseError",
             Error::Format(_) => "FormatError",

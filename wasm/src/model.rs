@@ -3,10 +3,10 @@
 use crate::Js;
 use crate::tensors::{Core, Tensors, dims};
 use gradling::nn::{
-    Activation, ActivationLayer, Adam, Conv2D, Dense, Dropout, Fit, FitRun, Flatten, Initializer, Layer,
-    Logs, Loss, MaxPooling2D, Metric, Optimizer, Progress, SGD, Sequential,
+    Activation, ActivationLayer, Adam, Dense, Dropout, Fit, FitRun, Flatten, Initializer, Layer, Logs, Loss,
+    Metric, Optimizer, Progress, SGD, Sequential,
 };
-use gradling::{Padding, Result, Tensor, VariableId, misuse, unsupported};
+use gradling::{Result, Tensor, VariableId, misuse, unsupported};
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -14,7 +14,7 @@ use wasm_bindgen::prelude::*;
 /// A sequential model and the training run in progress.
 #[wasm_bindgen]
 pub struct Model {
-    model: Sequential,
+    pub(crate) model: Sequential,
     tensors: Rc<RefCell<Tensors>>,
     run: Option<FitRun>,
     /// Loss and metrics of the last train step.
@@ -38,15 +38,10 @@ impl Core {
     pub fn model(&self, seed: f64) -> Model {
         self.wrap(Sequential::new().seed(seed as u64))
     }
-
-    /// The model of a file.
-    pub fn load_model(&self, bytes: &[u8]) -> Js<Model> {
-        Ok(Sequential::from_bytes(bytes).map(|model| self.wrap(model))?)
-    }
 }
 
 impl Core {
-    fn wrap(&self, model: Sequential) -> Model {
+    pub(crate) fn wrap(&self, model: Sequential) -> Model {
         Model {
             model,
             tensors: self.tensors.clone(),
@@ -64,23 +59,19 @@ fn values(logs: Logs) -> Vec<f32> {
     logs.iter().map(|(_, v)| v).collect()
 }
 
-fn activation(name: &str) -> Result<Activation> {
+pub(crate) fn activation(name: &str) -> Result<Activation> {
     Activation::from_name(name)
         .ok_or_else(|| unsupported!("activation {name}: expected linear, relu, sigmoid, tanh or softmax"))
 }
 
-fn initializer(name: &str) -> Result<Initializer> {
+pub(crate) fn initializer(name: &str) -> Result<Initializer> {
     Initializer::from_name(name).ok_or_else(|| {
         unsupported!("initializer {name}: expected zeros, ones or glorot, he or lecun with uniform or normal")
     })
 }
 
-fn padding(same: bool) -> Padding {
-    if same { Padding::Same } else { Padding::Valid }
-}
-
 impl Model {
-    fn push(&mut self, layer: Result<Box<dyn Layer>>, name: Option<String>) -> Result<()> {
+    pub(crate) fn push(&mut self, layer: Result<Box<dyn Layer>>, name: Option<String>) -> Result<()> {
         let mut layer = layer?;
         if self.model.input_shape().is_some() {
             return Err(misuse!("add: the model is built already; add every layer before using it"));
@@ -100,7 +91,7 @@ impl Model {
         Ok((tensors.get(x)?.clone(), tensors.get(y)?.clone()))
     }
 
-    fn layer(&self, n: usize) -> Result<&dyn Layer> {
+    pub(crate) fn layer(&self, n: usize) -> Result<&dyn Layer> {
         let layer = self.model.layers().get(n).ok_or_else(|| misuse!("layer: there is no layer {n}"))?;
         Ok(&**layer)
     }
@@ -171,48 +162,6 @@ impl Model {
         Ok(self.push(layer(), name)?)
     }
 
-    /// Adds a convolution; `window` is kernel, strides and dilation, two numbers each.
-    pub fn conv2d(
-        &mut self,
-        filters: usize,
-        window: &[u32],
-        same: bool,
-        activate: &str,
-        bias: bool,
-        kernel: &str,
-        bias_initializer: &str,
-        name: Option<String>,
-    ) -> Js<()> {
-        let layer = || {
-            let &[kh, kw, sh, sw, dh, dw] = window else {
-                return Err(misuse!("conv2d: expected six numbers"));
-            };
-            Ok(Box::new(
-                Conv2D::new(filters, [kh, kw])
-                    .strides([sh, sw])
-                    .dilation_rate([dh, dw])
-                    .padding(padding(same))
-                    .activation(activation(activate)?)
-                    .use_bias(bias)
-                    .kernel_initializer(initializer(kernel)?)
-                    .bias_initializer(initializer(bias_initializer)?),
-            ) as Box<dyn Layer>)
-        };
-        Ok(self.push(layer(), name)?)
-    }
-
-    /// Adds a maximum over windows; `window` is pool size and strides, two numbers each.
-    pub fn max_pooling2d(&mut self, window: &[u32], same: bool, name: Option<String>) -> Js<()> {
-        let layer = || {
-            let &[kh, kw, sh, sw] = window else {
-                return Err(misuse!("maxPooling2d: expected four numbers"));
-            };
-            let layer = MaxPooling2D::new([kh, kw]).strides([sh, sw]).padding(padding(same));
-            Ok(Box::new(layer) as Box<dyn Layer>)
-        };
-        Ok(self.push(layer(), name)?)
-    }
-
     /// Adds a layer that makes one axis of all.
     pub fn flatten(&mut self, name: Option<String>) -> Js<()> {
         Ok(self.push(Ok(Box::new(Flatten::new())), name)?)
@@ -242,7 +191,7 @@ impl Model {
         numbers: &[f32],
         loss: &str,
         from_logits: bool,
-        metrics: Vec<String>,
+        metrics: &str,
     ) -> Js<()> {
         self.run = None;
         let mut compile = || {
@@ -269,7 +218,7 @@ impl Model {
                 }
             };
             let mut list = Vec::new();
-            for name in &metrics {
+            for name in metrics.split(',').filter(|name| !name.is_empty()) {
                 list.push(
                     Metric::from_name(name)
                         .ok_or_else(|| unsupported!("metric {name}: expected accuracy, mse or mae"))?,
@@ -283,12 +232,6 @@ impl Model {
     /// Changes the learning rate of a compiled and built model.
     pub fn set_learning_rate(&mut self, rate: f32) -> Js<()> {
         Ok(self.model.set_learning_rate(rate)?)
-    }
-
-    /// The names of the metrics of a compiled model; `undefined` when it is not compiled.
-    pub fn metrics(&self) -> Option<Vec<String>> {
-        let (_, _, metrics) = self.model.compile_config()?;
-        Some(metrics.iter().map(|m| m.name().to_string()).collect())
     }
 
     /// Starts a training run, which [`step`](Model::step) advances. `validation` is nothing, or inputs and
@@ -377,24 +320,9 @@ impl Model {
         Ok(self.tensors.borrow_mut().put(y))
     }
 
-    /// The table that Keras prints.
-    pub fn summary(&self) -> String {
-        self.model.summary()
-    }
-
     /// The number of numbers in all weights.
     pub fn count_params(&self) -> usize {
         self.model.count_params()
-    }
-
-    /// The number of layers.
-    pub fn layer_count(&self) -> usize {
-        self.model.layers().len()
-    }
-
-    /// The class of a layer, as in Keras.
-    pub fn layer_class(&self, layer: usize) -> Js<String> {
-        Ok(self.layer(layer).map(|l| l.class_name().to_string())?)
     }
 
     /// The name of a layer.
@@ -438,10 +366,5 @@ impl Model {
             Ok(())
         };
         Ok(write()?)
-    }
-
-    /// The model as a file.
-    pub fn to_bytes(&self) -> Js<Vec<u8>> {
-        Ok(self.model.to_bytes()?)
     }
 }

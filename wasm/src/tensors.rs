@@ -1,6 +1,6 @@
 //! Tensors by number: what TypeScript holds of a tensor is a `u32`.
 
-use crate::Js;
+use crate::{Js, js};
 use gradling::{DType, Data, Result, Shape, Tensor, device_error, misuse};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -153,12 +153,12 @@ impl Core {
         let tensors = self.tensors.borrow();
         let tensor = tensors.get(id)?;
         Ok(match tensor.data() {
-            Data::F32(v) => js_sys::Float32Array::from(v.as_slice()).into(),
-            Data::I32(v) => js_sys::Int32Array::from(v.as_slice()).into(),
-            Data::U8(v) => js_sys::Uint8Array::from(v.as_slice()).into(),
+            Data::F32(v) => js::Float32Array::new(v).into(),
+            Data::I32(v) => js::Int32Array::new(v).into(),
+            Data::U8(v) => js::Uint8Array::new(v).into(),
             Data::Bool(v) => {
                 let bytes: Vec<u8> = v.iter().map(|&b| b as u8).collect();
-                js_sys::Uint8Array::from(bytes.as_slice()).into()
+                js::Uint8Array::new(&bytes).into()
             }
         })
     }

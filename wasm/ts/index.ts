@@ -8,6 +8,13 @@
  * @module
  */
 
+import { imageLayers } from './images.js';
+import { layers as plainLayers } from './layers.js';
+import './methods.js';
+
+/** Makers of layers. */
+export const layers = { ...plainLayers, ...imageLayers };
+
 export { getBackend, ready, setBackend, setWasmPath, version } from './core.js';
 export type { WasmSource } from './core.js';
 export {
@@ -19,8 +26,6 @@ export {
   memory,
   ones,
   onesLike,
-  randomNormal,
-  randomUniform,
   range,
   scalar,
   Tensor,
@@ -30,25 +35,26 @@ export {
   tensor3d,
   tensor4d,
   tidy,
-  truncatedNormal,
   zeros,
   zerosLike,
 } from './tensor.js';
 export type { DataType, MemoryInfo, NestedArray, TensorContainer, TensorLike, TypedArray } from './tensor.js';
+export { randomNormal, randomUniform, truncatedNormal } from './random.js';
+export type { Methods } from './methods.js';
 export * from './ops.js';
-export { layers, Layer } from './layers.js';
+export { Layer } from './layers.js';
 export type {
   ActivationIdentifier,
   ActivationLayerArgs,
-  ConvLayerArgs,
   DenseLayerArgs,
   DropoutLayerArgs,
   InitializerIdentifier,
   LayerArgs,
-  Pooling2DLayerArgs,
   Shape,
 } from './layers.js';
-export { History, loadLayersModel, loadModelBytes, Sequential, sequential } from './model.js';
+export type { ConvLayerArgs, Pooling2DLayerArgs } from './images.js';
+export { History } from './model.js';
+export { loadLayersModel, loadModelBytes, Sequential, sequential } from './sequential.js';
 export type {
   CustomCallbackArgs,
   Logs,

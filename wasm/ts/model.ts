@@ -1,9 +1,7 @@
-// Sequential models: building, training, using, saving.
+// Stacks of layers: building, training, using.
 
 import type { Model as CoreModel } from './core/gradling_wasm.js';
 import { core, misuse, ready, unsupported } from './core.js';
-import * as io from './io.js';
-import type { IOHandler, ModelSource, SaveResult } from './io.js';
 import { Layer, snakeCase } from './layers.js';
 import type { Shape } from './layers.js';
 import { scalar, Tensor, wrap } from './tensor.js';
@@ -118,8 +116,8 @@ export interface SequentialArgs {
 
 type Callback = { [name in keyof CustomCallbackArgs]?: CustomCallbackArgs[name] };
 
-/** A stack of layers. */
-export class Sequential {
+/** A stack of layers: what both entries' `Sequential` has. */
+export class Stack {
   /** The layers in order. */
   readonly layers: Layer[] = [];
   /** Set it in a callback to end `fit` after the step or epoch. */
@@ -132,17 +130,15 @@ export class Sequential {
   #training = false;
 
   /** @internal Models are made by `sequential` and `loadLayersModel`. */
-  constructor(args: SequentialArgs, loaded?: CoreModel) {
-    this.#core = loaded ?? core().model(args.seed ?? Math.floor(Math.random() * 2 ** 53));
-    if (loaded !== undefined) {
-      for (let index = 0; index < loaded.layer_count(); index++) {
-        const layer = new Layer(loaded.layer_class(index), {}, () => {});
-        layer.join({ core: loaded, index, build: () => {} }, true);
-        this.layers.push(layer);
-      }
-      this.#metrics = logNames(loaded.metrics() ?? []);
-    }
+  constructor(args: SequentialArgs, model = coreModel(args)) {
+    this.#core = model;
     for (const layer of args.layers ?? []) this.add(layer);
+  }
+
+  /** @internal Takes what a model from a file has already. */
+  adopt(layers: Layer[], metrics: readonly string[]): void {
+    this.layers.push(...layers);
+    this.#metrics = logNames(metrics);
   }
 
   /** Appends a layer. */
@@ -196,7 +192,7 @@ export class Sequential {
     const metrics = typeof args.metrics === 'string' ? [args.metrics] : (args.metrics ?? []);
     this.#build();
     const numbers = Float32Array.from([chosen.learningRate, ...chosen.rest]);
-    this.#core.compile(chosen.kind, numbers, snakeCase(loss), fromLogits, metrics.map(snakeCase));
+    this.#core.compile(chosen.kind, numbers, snakeCase(loss), fromLogits, metrics.map(snakeCase).join());
     this.#metrics = logNames(metrics);
     this.optimizer = chosen;
     this.#learningRate = chosen.learningRate;
@@ -342,15 +338,6 @@ export class Sequential {
     return this.predict(inputs, { batchSize: Math.max(1, inputs.shape[0] ?? 1) });
   }
 
-  /**
-   * Writes the layers as the table that Keras prints, a line a call of `printFn`. Widths come from the contents, so
-   * the first two arguments are not used.
-   */
-  summary(_lineLength?: number, _positions?: number[], printFn: (line: string) => void = console.log): void {
-    this.#build();
-    for (const line of this.#core.summary().trimEnd().split('\n')) printFn(line);
-  }
-
   /** Copies of all weights in layer order. */
   getWeights(): Tensor[] {
     this.#build();
@@ -367,21 +354,6 @@ export class Sequential {
   countParams(): number {
     this.#build();
     return this.#core.count_params();
-  }
-
-  /**
-   * Saves architecture, weights and optimizer: to `indexeddb://name`, `localstorage://name`, `downloads://name` or
-   * through a handler.
-   */
-  async save(to: string | IOHandler): Promise<SaveResult> {
-    await ready();
-    return io.save(to, this.saveBytes());
-  }
-
-  /** The model as the bytes of a file. */
-  saveBytes(): Uint8Array {
-    this.#build();
-    return this.#core.to_bytes();
   }
 
   /** Frees the model's memory now. The model cannot be used after it. */
@@ -415,21 +387,7 @@ function single<T>(values: T[]): T | T[] {
   return values.length === 1 && first !== undefined ? first : values;
 }
 
-/** A model of layers one after the other. */
-export function sequential(args: SequentialArgs = {}): Sequential {
-  return new Sequential(args);
-}
-
-/** The model in the bytes of a file, with its optimizer, ready to be trained on. */
-export function loadModelBytes(bytes: Uint8Array): Sequential {
-  return new Sequential({}, core().load_model(bytes));
-}
-
-/**
- * Loads a model that `save` or Gradling natively has saved: from `indexeddb://name`, `localstorage://name`, a web
- * address, a file, its bytes or a handler.
- */
-export async function loadLayersModel(from: ModelSource): Promise<Sequential> {
-  await ready();
-  return loadModelBytes(await io.load(from));
+/** @internal A model without layers in the core. */
+export function coreModel(args: SequentialArgs): CoreModel {
+  return core().model(args.seed ?? Math.floor(Math.random() * 2 ** 53));
 }

@@ -1,7 +1,6 @@
 // Tensors: handles of arrays in WebAssembly's memory, their making and their end.
 
 import { core, misuse, unsupported, wasmBytes } from './core.js';
-import * as ops from './ops.js';
 
 /** The type of elements. `uint8` is Gradling's own: images and labels in a quarter of the memory. */
 export type DataType = 'float32' | 'int32' | 'uint8' | 'bool';
@@ -158,283 +157,6 @@ export class Tensor {
     const head = verbose ? `  dtype: ${this.dtype}\n  rank: ${this.rank}\n  shape: [${this.shape}]\n  values:\n` : '';
     return `Tensor\n${head}${text(this.dataSync(), this.shape, this.dtype, '    ')}`;
   }
-
-  /** `a + b` with broadcasting. */
-  add(b: TensorLike): Tensor {
-    return ops.add(this, b);
-  }
-  /** `a - b` with broadcasting. */
-  sub(b: TensorLike): Tensor {
-    return ops.sub(this, b);
-  }
-  /** `a * b` with broadcasting. */
-  mul(b: TensorLike): Tensor {
-    return ops.mul(this, b);
-  }
-  /** `a / b` with broadcasting; of two integers the floor. */
-  div(b: TensorLike): Tensor {
-    return ops.div(this, b);
-  }
-  /** `a ^ b` with broadcasting. */
-  pow(b: TensorLike): Tensor {
-    return ops.pow(this, b);
-  }
-  /** The larger of each pair. */
-  maximum(b: TensorLike): Tensor {
-    return ops.maximum(this, b);
-  }
-  /** The smaller of each pair. */
-  minimum(b: TensorLike): Tensor {
-    return ops.minimum(this, b);
-  }
-  /** `(a - b) ^ 2` with broadcasting. */
-  squaredDifference(b: TensorLike): Tensor {
-    return ops.squaredDifference(this, b);
-  }
-  /** `a == b` as bool. */
-  equal(b: TensorLike): Tensor {
-    return ops.equal(this, b);
-  }
-  /** `a != b` as bool. */
-  notEqual(b: TensorLike): Tensor {
-    return ops.notEqual(this, b);
-  }
-  /** `a < b` as bool. */
-  less(b: TensorLike): Tensor {
-    return ops.less(this, b);
-  }
-  /** `a <= b` as bool. */
-  lessEqual(b: TensorLike): Tensor {
-    return ops.lessEqual(this, b);
-  }
-  /** `a > b` as bool. */
-  greater(b: TensorLike): Tensor {
-    return ops.greater(this, b);
-  }
-  /** `a >= b` as bool. */
-  greaterEqual(b: TensorLike): Tensor {
-    return ops.greaterEqual(this, b);
-  }
-  /** `a and b` of bool tensors. */
-  logicalAnd(b: TensorLike): Tensor {
-    return ops.logicalAnd(this, b);
-  }
-  /** `a or b` of bool tensors. */
-  logicalOr(b: TensorLike): Tensor {
-    return ops.logicalOr(this, b);
-  }
-  /** `not a` of a bool tensor. */
-  logicalNot(): Tensor {
-    return ops.logicalNot(this);
-  }
-  /** Elements of `a` where this is true, else of `b`. */
-  where(a: TensorLike, b: TensorLike): Tensor {
-    return ops.where(this, a, b);
-  }
-  /** `-x` */
-  neg(): Tensor {
-    return ops.neg(this);
-  }
-  /** `|x|` */
-  abs(): Tensor {
-    return ops.abs(this);
-  }
-  /** -1, 0 or 1. */
-  sign(): Tensor {
-    return ops.sign(this);
-  }
-  /** `e ^ x` */
-  exp(): Tensor {
-    return ops.exp(this);
-  }
-  /** `e ^ x - 1` */
-  expm1(): Tensor {
-    return ops.expm1(this);
-  }
-  /** The natural logarithm. */
-  log(): Tensor {
-    return ops.log(this);
-  }
-  /** `log(1 + x)` */
-  log1p(): Tensor {
-    return ops.log1p(this);
-  }
-  /** The square root. */
-  sqrt(): Tensor {
-    return ops.sqrt(this);
-  }
-  /** `1 / sqrt(x)` */
-  rsqrt(): Tensor {
-    return ops.rsqrt(this);
-  }
-  /** `x ^ 2` */
-  square(): Tensor {
-    return ops.square(this);
-  }
-  /** `1 / x` */
-  reciprocal(): Tensor {
-    return ops.reciprocal(this);
-  }
-  /** `1 / (1 + e ^ -x)` */
-  sigmoid(): Tensor {
-    return ops.sigmoid(this);
-  }
-  /** The hyperbolic tangent. */
-  tanh(): Tensor {
-    return ops.tanh(this);
-  }
-  /** `max(x, 0)` */
-  relu(): Tensor {
-    return ops.relu(this);
-  }
-  /** `log(1 + e ^ x)` */
-  softplus(): Tensor {
-    return ops.softplus(this);
-  }
-  /** The largest integer not above x. */
-  floor(): Tensor {
-    return ops.floor(this);
-  }
-  /** The smallest integer not below x. */
-  ceil(): Tensor {
-    return ops.ceil(this);
-  }
-  /** The nearest integer, ties to even. */
-  round(): Tensor {
-    return ops.round(this);
-  }
-  /** The sine. */
-  sin(): Tensor {
-    return ops.sin(this);
-  }
-  /** The cosine. */
-  cos(): Tensor {
-    return ops.cos(this);
-  }
-  /** The error function. */
-  erf(): Tensor {
-    return ops.erf(this);
-  }
-  /** `max(min(x, high), low)` */
-  clipByValue(low: number, high: number): Tensor {
-    return ops.clipByValue(this, low, high);
-  }
-  /** Exponentials over the last axis, divided by their sum. */
-  softmax(dim = -1): Tensor {
-    return ops.softmax(this, dim);
-  }
-  /** The logarithm of `softmax`. */
-  logSoftmax(axis = -1): Tensor {
-    return ops.logSoftmax(this, axis);
-  }
-  /** The sum over axes, or of all. */
-  sum(axis?: number | number[], keepDims = false): Tensor {
-    return ops.sum(this, axis, keepDims);
-  }
-  /** The product over axes, or of all. */
-  prod(axis?: number | number[], keepDims = false): Tensor {
-    return ops.prod(this, axis, keepDims);
-  }
-  /** The mean over axes, or of all. */
-  mean(axis?: number | number[], keepDims = false): Tensor {
-    return ops.mean(this, axis, keepDims);
-  }
-  /** The maximum over axes, or of all. */
-  max(axis?: number | number[], keepDims = false): Tensor {
-    return ops.max(this, axis, keepDims);
-  }
-  /** The minimum over axes, or of all. */
-  min(axis?: number | number[], keepDims = false): Tensor {
-    return ops.min(this, axis, keepDims);
-  }
-  /** The index of the largest element along an axis. */
-  argMax(axis = 0): Tensor {
-    return ops.argMax(this, axis);
-  }
-  /** The index of the smallest element along an axis. */
-  argMin(axis = 0): Tensor {
-    return ops.argMin(this, axis);
-  }
-  /** The same elements under another shape; -1 stands for what is left. */
-  reshape(shape: number[]): Tensor {
-    return ops.reshape(this, shape);
-  }
-  /** The same elements under the shape of another tensor. */
-  reshapeAs(x: Tensor): Tensor {
-    return ops.reshape(this, x.shape);
-  }
-  /** The same elements in one axis. */
-  flatten(): Tensor {
-    return ops.reshape(this, [-1]);
-  }
-  /** The same elements in one axis. */
-  as1D(): Tensor {
-    return ops.reshape(this, [-1]);
-  }
-  /** The same element without axes. */
-  asScalar(): Tensor {
-    return ops.reshape(this, []);
-  }
-  /** A new axis of size 1. */
-  expandDims(axis = 0): Tensor {
-    return ops.expandDims(this, axis);
-  }
-  /** Without axes of size 1, or without these. */
-  squeeze(axis?: number[]): Tensor {
-    return ops.squeeze(this, axis);
-  }
-  /** Axes in another order, by default the reverse. */
-  transpose(perm?: number[]): Tensor {
-    return ops.transpose(this, perm);
-  }
-  /** The box of shape `size` at `begin`; -1, or nothing, takes the rest of an axis. */
-  slice(begin: number | number[], size?: number | number[]): Tensor {
-    return ops.slice(this, begin, size);
-  }
-  /** The rows at these indices. */
-  gather(indices: TensorLike): Tensor {
-    return ops.gather(this, indices);
-  }
-  /** A constant around each axis: `[before, after]` of each. */
-  pad(paddings: [number, number][], constantValue = 0): Tensor {
-    return ops.pad(this, paddings, constantValue);
-  }
-  /** A larger shape, repeating along axes of size 1. */
-  broadcastTo(shape: number[]): Tensor {
-    return ops.broadcastTo(this, shape);
-  }
-  /** Joined with others along an axis. */
-  concat(others: Tensor | Tensor[], axis = 0): Tensor {
-    return ops.concat([this, ...(Array.isArray(others) ? others : [others])], axis);
-  }
-  /** The matrix product over the last two axes. */
-  matMul(b: TensorLike, transposeA = false, transposeB = false): Tensor {
-    return ops.matMul(this, b, transposeA, transposeB);
-  }
-  /** The product of vectors or matrices. */
-  dot(b: TensorLike): Tensor {
-    return ops.dot(this, b);
-  }
-  /** Indices as rows of zeros with a one. */
-  oneHot(depth: number): Tensor {
-    return ops.oneHot(this, depth);
-  }
-  /** Another element type. */
-  cast(dtype: DataType): Tensor {
-    return ops.cast(this, dtype);
-  }
-  /** As float32. */
-  toFloat(): Tensor {
-    return ops.cast(this, 'float32');
-  }
-  /** As int32. */
-  toInt(): Tensor {
-    return ops.cast(this, 'int32');
-  }
-  /** As bool. */
-  toBool(): Tensor {
-    return ops.cast(this, 'bool');
-  }
 }
 
 /** The product of sizes. */
@@ -549,13 +271,19 @@ function make(values: ArrayLike<number>, shape: readonly number[], dtype: DataTy
   }
 }
 
+/** The elements in another type, as `cast` makes them. */
+function converted(from: Tensor, dtype: DataType): Tensor {
+  const element = dtype === 'bool' ? (v: number) => Number(v !== 0) : (v: number) => Math.min(Math.max(v, -(2 ** 31)), 2 ** 31 - 1);
+  return make(dtype === 'float32' ? from.dataSync() : Array.from(from.dataSync(), element), from.shape, dtype);
+}
+
 /**
  * A tensor of numbers or truth values, in a flat or typed array with a shape, or in nested arrays.
  *
  * Without `dtype` it is float32, int32 for integer and byte arrays, bool for truth values.
  */
 export function tensor(values: TensorLike, shape?: number[], dtype?: DataType): Tensor {
-  if (values instanceof Tensor) return dtype === undefined ? values.clone() : ops.cast(values, dtype);
+  if (values instanceof Tensor) return dtype === undefined || dtype === values.dtype ? values.clone() : converted(values, dtype);
   if (ArrayBuffer.isView(values)) {
     const whole = !(values instanceof Float32Array || values instanceof Float64Array);
     return make(values, shape ?? [values.length], dtype ?? (whole ? 'int32' : 'float32'));
@@ -652,33 +380,6 @@ export function eye(rows: number, columns = rows): Tensor {
   const values = new Float32Array(rows * columns);
   for (let i = 0; i < Math.min(rows, columns); i++) values[i * columns + i] = 1;
   return make(values, [rows, columns], 'float32');
-}
-
-const UNIFORM = 0;
-const NORMAL = 1;
-const TRUNCATED = 2;
-
-function random(kind: number, shape: number[], a: number, b: number, dtype: DataType, seed?: number): Tensor {
-  const drawn = wrap(core().random(kind, checkShape(shape), a, b, seed ?? Math.floor(Math.random() * 2 ** 53)));
-  if (dtype === 'float32') return drawn;
-  const converted = ops.cast(drawn, dtype);
-  drawn.dispose();
-  return converted;
-}
-
-/** Uniform random numbers from `minval` up to, and without, `maxval`. */
-export function randomUniform(shape: number[], minval = 0, maxval = 1, dtype: DataType = 'float32', seed?: number): Tensor {
-  return random(UNIFORM, shape, minval, maxval, dtype, seed);
-}
-
-/** Normal random numbers. */
-export function randomNormal(shape: number[], mean = 0, stdDev = 1, dtype: DataType = 'float32', seed?: number): Tensor {
-  return random(NORMAL, shape, mean, stdDev, dtype, seed);
-}
-
-/** Normal random numbers within two standard deviations. */
-export function truncatedNormal(shape: number[], mean = 0, stdDev = 1, dtype: DataType = 'float32', seed?: number): Tensor {
-  return random(TRUNCATED, shape, mean, stdDev, dtype, seed);
 }
 
 function collect(container: unknown, into: Set<Tensor>, seen: Set<unknown>): void {

@@ -57,7 +57,7 @@ enum Task {
         #[arg(long)]
         out: Option<PathBuf>,
     },
-    /// Print the gzipped bytes that an MLP page downloads; fails above the limit
+    /// Print the gzipped bytes that an MLP page downloads, also on the whole package; fails above the limit
     Size,
 }
 

@@ -55,6 +55,22 @@ const PASSES: [&str; 8] = [
     "--strip-producers",
 ];
 
+/// A build of the crate and the part of the package that is for it.
+struct Entry {
+    /// Below the package's folder.
+    folder: &'static str,
+    /// What the crate is built with.
+    features: &'static [&'static str],
+    /// The project of the TypeScript face.
+    project: &'static str,
+}
+
+/// The whole, and what training a multilayer perceptron takes.
+const ENTRIES: [Entry; 2] = [
+    Entry { folder: "", features: &[], project: "tsconfig.json" },
+    Entry { folder: "mlp", features: &["--no-default-features"], project: "tsconfig.mlp.json" },
+];
+
 /// Where the package is written.
 pub fn folder() -> PathBuf {
     root().join("wasm/pkg")
@@ -67,24 +83,11 @@ pub fn folder() -> PathBuf {
 pub fn build(dev: bool) -> Result<usize> {
     npm_install("wasm")?;
     npm_install("tests")?;
-    let (wasm, warnings) = compile(dev)?;
-    let core = folder().join("core");
     clear(&folder())?;
-    Bindgen::new()
-        .input_path(&wasm)
-        .web(true)?
-        .typescript(true)
-        .keep_debug(dev)
-        .remove_producers_section(!dev)
-        .generate(&core)
-        .context("wasm-bindgen failed")?;
-    if !dev {
-        optimize(&core.join("gradling_wasm_bg.wasm"))?;
+    let mut warnings = 0;
+    for entry in &ENTRIES {
+        warnings += write_entry(entry, dev)?;
     }
-    run(Command::new("node")
-        .current_dir(root().join("wasm"))
-        .arg("node_modules/typescript/bin/tsc")
-        .args(["--project", "tsconfig.json", "--outDir", "pkg"]))?;
     write_manifest()?;
     for (from, to) in [
         ("wasm/README.md", "README.md"),
@@ -95,12 +98,39 @@ pub fn build(dev: bool) -> Result<usize> {
             fs::copy(root().join(from), folder().join(to))?;
         }
     }
-    let bytes = fs::metadata(core.join("gradling_wasm_bg.wasm"))?.len();
-    println!("package: wasm/pkg, {bytes} bytes of wasm");
     Ok(warnings)
 }
 
-fn compile(dev: bool) -> Result<(PathBuf, usize)> {
+/// Builds one entry of the package and returns the number of compiler warnings.
+fn write_entry(entry: &Entry, dev: bool) -> Result<usize> {
+    let (wasm, warnings) = compile(entry, dev)?;
+    let out = folder().join(entry.folder);
+    let core = out.join("core");
+    Bindgen::new()
+        .input_path(&wasm)
+        .web(true)?
+        .typescript(true)
+        .keep_debug(dev)
+        .remove_producers_section(!dev)
+        .generate(&core)
+        .context("wasm-bindgen failed")?;
+    let wasm = core.join("gradling_wasm_bg.wasm");
+    if !dev {
+        optimize(&wasm)?;
+    }
+    run(Command::new("node")
+        .current_dir(root().join("wasm"))
+        .args(["node_modules/typescript/bin/tsc", "--project", entry.project, "--outDir"])
+        .arg(&out))?;
+    println!(
+        "package: {}, {} bytes",
+        wasm.strip_prefix(root()).unwrap_or(&wasm).display(),
+        fs::metadata(&wasm)?.len()
+    );
+    Ok(warnings)
+}
+
+fn compile(entry: &Entry, dev: bool) -> Result<(PathBuf, usize)> {
     let cross = Cross::with_sources(WASM)?;
     let mut flags: Vec<String> =
         vec![format!("-Ctarget-feature={}", FEATURES.map(|(rustc, _)| format!("+{rustc}")).join(","))];
@@ -114,7 +144,8 @@ fn compile(dev: bool) -> Result<(PathBuf, usize)> {
     }
     let profile = if dev { "release" } else { "web" };
     let mut cargo = cross.cargo("build", Library::Std, &flags);
-    let built = shell::build(cargo.args(["--package", "gradling-wasm", "--profile", profile]))?;
+    cargo.args(["--package", "gradling-wasm", "--profile", profile]).args(entry.features);
+    let built = shell::build(&mut cargo)?;
     let wasm = cross.artifacts(profile).join("gradling_wasm.wasm");
     if !wasm.is_file() {
         bail!(

@@ -44,6 +44,15 @@ pub fn copy_box<T: Copy>(
     }
 }
 
+/// Copies rows of `part` elements to the columns from `at` on of rows of `row`.
+pub fn columns<T: Copy>(x: &[T], part: usize, y: &mut [T], row: usize, at: usize) {
+    if part > 0 {
+        for (x, y) in x.chunks_exact(part).zip(y.chunks_exact_mut(row)) {
+            y[at..at + part].copy_from_slice(x);
+        }
+    }
+}
+
 /// `y` is `x` with its axes in another order: axis a of `y` is axis `order[a]` of `x`.
 pub fn transpose<T: Copy>(x: &[T], shape: &Shape, order: &[u8], y: &mut [T]) {
     let strides = shape.strides();

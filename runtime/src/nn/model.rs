@@ -8,6 +8,7 @@ use crate::error::Number;
 use crate::graph::Trace;
 use crate::op::Kind;
 use crate::rng::Rng;
+use crate::shape::List;
 use crate::{
     DType, Device, Plan, PlanOptions, Result, Session, Shape, Tensor, Var, VariableId, Variables, misuse,
 };
@@ -367,7 +368,7 @@ impl Model {
         self.weights = variables.len();
         (self.variables, self.shapes, self.owned) = (variables, shapes, owned);
         if let Some((optimizer, losses, metrics)) = self.pending.take() {
-            self.compile(optimizer, losses, &metrics)?;
+            self.compile_all(optimizer, losses, &metrics)?;
         }
         Ok(())
     }
@@ -382,7 +383,10 @@ impl Model {
         losses: impl Into<Losses>,
         metrics: &[Metric],
     ) -> Result<()> {
-        let (optimizer, losses) = (optimizer.into(), losses.into());
+        self.compile_all(optimizer.into(), losses.into(), metrics)
+    }
+
+    fn compile_all(&mut self, optimizer: Optimizer, losses: Losses, metrics: &[Metric]) -> Result<()> {
         let rate = optimizer.learning_rate();
         if !rate.is_finite() || rate < 0.0 {
             return Err(misuse!(
@@ -481,7 +485,7 @@ impl Model {
         } else {
             let mut dims = sample.to_vec();
             dims.insert(0, batch);
-            alloc::format!("{dims:?}")
+            alloc::format!("{}", List(&dims))
         };
         Err(misuse!("{first}: expected input of shape {}, got {got}{hint}", batched(wanted)))
     }

@@ -1,5 +1,6 @@
 //! Samples on their way into a step: arrays in memory, visited in an order, or batches from a stream.
 
+use crate::error::Number;
 use crate::op::Kind;
 use crate::{Data, Element, Result, Session, Shape, Tensor, misuse};
 use alloc::string::String;
@@ -173,8 +174,9 @@ pub(super) fn check_labels(
     };
     match bad {
         Some((i, label)) => Err(misuse!(
-            "{what}: label {label} at position {i} is no class of {layer}, which has {classes} (0 to {}); fix the \
+            "{what}: label {} at position {i} is no class of {layer}, which has {classes} (0 to {}); fix the \
              label or give the layer more units",
+            Number(label),
             classes.saturating_sub(1)
         )),
         None => Ok(()),

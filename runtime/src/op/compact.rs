@@ -2,6 +2,7 @@
 
 use super::region::{Instruction, Scalar};
 use super::scalar::{Binary, Compare, Unary};
+use super::used::linked;
 use crate::kernel::tile::Registers;
 use core::arch::wasm32::*;
 
@@ -53,14 +54,14 @@ pub(super) fn execute(r: &mut Registers, instruction: &Instruction) {
     }
 }
 
-/// A function of two floats that no vector instruction computes.
+/// A function of two floats that no vector instruction computes. `Op::run_with` refuses those that are not linked.
 #[inline(never)]
 fn binary(f: Binary, x: f32, y: f32) -> f32 {
-    f.value(x, y)
+    f.value_if(|f| linked(f.kernel()), x, y).unwrap_or(f32::NAN)
 }
 
-/// A function that no vector instruction computes.
+/// A function that no vector instruction computes. `Op::run_with` refuses those that are not linked.
 #[inline(never)]
 fn unary(f: Unary, x: f32) -> f32 {
-    f.value(x)
+    f.value_if(|f| linked(f.kernel()), x).unwrap_or(f32::NAN)
 }

@@ -32,12 +32,13 @@ pub use scalar::{Binary, Compare, Unary};
 pub use scan::{Argsort, Recurrence};
 pub use source::Random;
 pub use used::Kernels;
+use used::linked;
 #[cfg(feature = "alloc")]
 pub use var::{Backward, Builder, CustomGradient, Node, ValueId, Var};
 pub use window::{Padding, Window};
 
 use crate::kernel::{Cpu, View, ViewMut};
-use crate::{DType, MAX_RANK, Result, Shape, misuse, unsupported};
+use crate::{DType, Error, MAX_RANK, Result, Shape, misuse, unsupported};
 use heapless::Vec as Fixed;
 use serde::{Deserialize, Serialize};
 
@@ -202,21 +203,23 @@ impl Op {
                 r.check(inputs)?;
                 Ok(r.dtypes.iter().map(|&d| (r.shape, d)).collect())
             }
-            Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast(_) => one(movement::infer(self, inputs)),
-            Op::Slice(..) | Op::Pad(..) | Op::Concat(_) | Op::Reverse(_) => {
+            Op::Reshape(_) | Op::Broadcast(_) => one(movement::infer_size(self, inputs)),
+            Op::Concat(axis) => one(movement::infer_concat(*axis as usize, inputs)),
+            Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) | Op::Reverse(_) if linked(used::MOVE) => {
                 one(movement::infer(self, inputs))
             }
             Op::Matmul(ta, tb) => one(matmul::infer(*ta, *tb, inputs)),
-            Op::Conv2d(c) => one(c.infer(inputs)),
-            Op::Pool(p) => one(p.infer(inputs)),
+            Op::Conv2d(c) if linked(used::ANY_CONV) => one(c.infer(inputs)),
+            Op::Pool(p) if linked(used::ANY_POOL) => one(p.infer(inputs)),
             Op::Reduce(r) => one(r.infer(inputs)),
             Op::ArgReduce(a) => one(a.infer(inputs)),
-            Op::Gather(g) if used::EVERY & used::GATHER != 0 => one(g.infer(inputs)),
-            Op::Scatter(s) if used::EVERY & used::SCATTER != 0 => one(s.infer(inputs)),
-            Op::Gather(_) | Op::Scatter(_) => one(self.not_linked()),
-            Op::Recurrence(r) => one(r.infer(inputs)),
-            Op::Argsort(a) if used::EVERY & used::SORT != 0 => one(a.infer(inputs)),
-            Op::Argsort(_) => one(self.not_linked()),
+            Op::Gather(g) if linked(used::GATHER) => one(g.infer(inputs)),
+            Op::Scatter(s) if linked(used::SCATTER) => one(s.infer(inputs)),
+            Op::Recurrence(r) if linked(used::RECURRENCE) => one(r.infer(inputs)),
+            Op::Argsort(a) if linked(used::SORT) => one(a.infer(inputs)),
+            Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) => self.not_linked(),
+            Op::Conv2d(_) | Op::Pool(_) | Op::Gather(_) | Op::Scatter(_) => self.not_linked(),
+            Op::Reverse(_) | Op::Recurrence(_) | Op::Argsort(_) => self.not_linked(),
         }
     }
 
@@ -224,12 +227,17 @@ impl Op {
     pub fn workspace(&self, inputs: &[Kind]) -> usize {
         match self {
             Op::Matmul(ta, tb) => matmul::workspace(*ta, *tb, inputs),
-            Op::Conv2d(c) => c.workspace(inputs),
+            Op::Conv2d(c) if linked(used::ANY_CONV) => c.workspace(inputs),
             Op::Input(_) | Op::Variable(_) | Op::Constant(_) | Op::Scalar(..) | Op::Iota(_) => 0,
             Op::Random(_) | Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::And | Op::Or => 0,
             Op::Not | Op::Select | Op::Cast(_) | Op::StopGradient | Op::Region(_) | Op::Reshape(_) => 0,
             Op::Transpose(_) | Op::Broadcast(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => 0,
-            Op::Pool(_) | Op::Reduce(_) | Op::ArgReduce(_) | Op::Gather(_) | Op::Scatter(_) => 0,
+            Op::Conv2d(_)
+            | Op::Pool(_)
+            | Op::Reduce(_)
+            | Op::ArgReduce(_)
+            | Op::Gather(_)
+            | Op::Scatter(_) => 0,
             Op::Reverse(_) | Op::Recurrence(_) | Op::Argsort(_) => 0,
         }
     }
@@ -272,21 +280,16 @@ impl Op {
                 elementwise::run::<K>(self, cpu, reads, writes)
             }
             Op::Region(r) => r.run::<K>(cpu, reads, writes),
-            Op::Reshape(_)
-            | Op::Transpose(_)
-            | Op::Slice(..)
-            | Op::Pad(..)
-            | Op::Concat(_)
-            | Op::Reverse(_)
-                if K & used::MOVE != 0 =>
-            {
+            Op::Reshape(_) if K & used::RESHAPE != 0 => movement::copy(reads, writes),
+            Op::Concat(axis) if K & used::CONCAT != 0 => movement::concat(*axis as usize, reads, writes),
+            Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) | Op::Reverse(_) if K & used::MOVE != 0 => {
                 movement::run(self, reads, writes)
             }
             Op::Matmul(ta, tb) if K & used::MATMUL != 0 => {
                 matmul::run(*ta, *tb, cpu, reads, writes, workspace)
             }
-            Op::Conv2d(c) => c.run::<K>(cpu, reads, writes, workspace),
-            Op::Pool(p) => p.run::<K>(cpu, reads, writes),
+            Op::Conv2d(c) if K & used::ANY_CONV != 0 => c.run::<K>(cpu, reads, writes, workspace),
+            Op::Pool(p) if K & used::ANY_POOL != 0 => p.run::<K>(cpu, reads, writes),
             Op::Reduce(r) if K & used::REDUCE != 0 => r.run(cpu, reads, writes),
             Op::ArgReduce(a) if K & used::ARG_REDUCE != 0 => a.run(reads, writes),
             Op::Gather(g) if K & used::GATHER != 0 => g.run(reads, writes),
@@ -295,15 +298,20 @@ impl Op {
             Op::Argsort(a) if K & used::SORT != 0 => a.run(reads, writes),
             Op::Scalar(..) | Op::Iota(_) | Op::Random(_) | Op::Reshape(_) => self.not_linked(),
             Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => self.not_linked(),
-            Op::Matmul(..) | Op::Reduce(_) | Op::ArgReduce(_) => self.not_linked(),
+            Op::Matmul(..) | Op::Conv2d(_) | Op::Pool(_) => self.not_linked(),
+            Op::Reduce(_) | Op::ArgReduce(_) => self.not_linked(),
             Op::Gather(_) | Op::Scatter(_) | Op::Reverse(_) => self.not_linked(),
             Op::Recurrence(_) | Op::Argsort(_) => self.not_linked(),
         }
     }
 
-    #[cold]
     fn not_linked<T>(&self) -> Result<T> {
-        Err(unsupported!("{}: this program was built without its kernel", self.name()))
+        Err(self.missing())
+    }
+
+    #[cold]
+    fn missing(&self) -> Error {
+        unsupported!("{}: this program was built without its kernel", self.name())
     }
 
     /// The vector-Jacobian product: the cotangent of each operand from the cotangents of the results, `None`
@@ -327,19 +335,34 @@ impl Op {
                 y.fail(misuse!("region: differentiate before the fuse pass"));
                 alloc::vec![None; inputs.len()]
             }
-            Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast(_) => movement::vjp(self, inputs, g),
-            Op::Slice(..) | Op::Pad(..) | Op::Concat(_) | Op::Reverse(_) => movement::vjp(self, inputs, g),
+            Op::Reshape(_) => alloc::vec![Some(g.apply(Op::Reshape(inputs[0].shape())))],
+            Op::Broadcast(to) => alloc::vec![Some(movement::broadcast_vjp(to, inputs[0].shape(), g))],
+            Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_) | Op::Reverse(_)
+                if linked(used::MOVE) =>
+            {
+                movement::vjp(self, inputs, g)
+            }
             Op::Matmul(ta, tb) => matmul::vjp(*ta, *tb, inputs, g),
-            Op::Conv2d(c) => c.vjp(inputs, g),
-            Op::Pool(p) => p.vjp(inputs, g),
+            Op::Conv2d(c) if linked(used::ANY_CONV) => c.vjp(inputs, g),
+            Op::Pool(p) if linked(used::ANY_POOL) => p.vjp(inputs, g),
             Op::Reduce(r) => r.vjp(inputs, y, g),
-            Op::ArgReduce(_) => alloc::vec![None],
-            Op::Gather(gather) if used::EVERY & used::GATHER != 0 => gather.vjp(inputs, g),
-            Op::Scatter(s) if used::EVERY & used::SCATTER != 0 => s.vjp(inputs, g),
-            // `infer` refuses them already.
-            Op::Gather(_) | Op::Scatter(_) => alloc::vec![None; inputs.len()],
-            Op::Recurrence(r) => r.vjp(inputs, y, g),
-            Op::Argsort(_) => alloc::vec![None],
+            Op::Gather(gather) if linked(used::GATHER) => gather.vjp(inputs, g),
+            Op::Scatter(s) if linked(used::SCATTER) => s.vjp(inputs, g),
+            Op::Recurrence(r) if linked(used::RECURRENCE) => r.vjp(inputs, y, g),
+            Op::ArgReduce(_) | Op::Argsort(_) => alloc::vec![None],
+            Op::Transpose(_)
+            | Op::Slice(..)
+            | Op::Pad(..)
+            | Op::Concat(_)
+            | Op::Reverse(_)
+            | Op::Conv2d(_)
+            | Op::Pool(_)
+            | Op::Gather(_)
+            | Op::Scatter(_)
+            | Op::Recurrence(_) => {
+                y.fail(self.missing());
+                alloc::vec![None; inputs.len()]
+            }
         }
     }
 

@@ -4,21 +4,28 @@ use super::{Kind, Op, expect_operands};
 use crate::kernel::{View, ViewMut, movement};
 use crate::{DType, Element, Result, Shape, misuse};
 
-/// The kind of the result.
-pub(super) fn infer(op: &Op, inputs: &[Kind]) -> Result<Kind> {
-    let name = op.name();
-    if let Op::Concat(axis) = op {
-        return infer_concat(*axis as usize, inputs);
-    }
-    expect_operands(name, inputs, 1)?;
+/// The kind of another shape of the same elements, or of a larger one.
+pub(super) fn infer_size(op: &Op, inputs: &[Kind]) -> Result<Kind> {
+    expect_operands(op.name(), inputs, 1)?;
     let (x, dtype) = inputs[0];
     let shape = match op {
         Op::Reshape(to) if to.numel() == x.numel() => *to,
+        Op::Broadcast(to) if x.broadcasts_to(to) => *to,
+        Op::Broadcast(to) => return Err(misuse!("broadcast_to: {x} does not broadcast to {to}")),
         Op::Reshape(to) => {
             return Err(misuse!("reshape: {x} has {} elements, {to} has {}", x.numel(), to.numel()));
         }
-        Op::Broadcast(to) if x.broadcasts_to(to) => *to,
-        Op::Broadcast(to) => return Err(misuse!("broadcast_to: {x} does not broadcast to {to}")),
+        _ => return Err(misuse!("{}: not a change of shape", op.name())),
+    };
+    Ok((shape, dtype))
+}
+
+/// The kind of the result of any other movement.
+pub(super) fn infer(op: &Op, inputs: &[Kind]) -> Result<Kind> {
+    let name = op.name();
+    expect_operands(name, inputs, 1)?;
+    let (x, dtype) = inputs[0];
+    let shape = match op {
         Op::Transpose(order) => {
             let mut seen = 0u32;
             let mut to = x;
@@ -54,7 +61,8 @@ pub(super) fn infer(op: &Op, inputs: &[Kind]) -> Result<Kind> {
     Ok((shape, dtype))
 }
 
-fn infer_concat(axis: usize, inputs: &[Kind]) -> Result<Kind> {
+/// The kind of operands one after another.
+pub(super) fn infer_concat(axis: usize, inputs: &[Kind]) -> Result<Kind> {
     let Some(&(first, dtype)) = inputs.first() else {
         return Err(misuse!("concat: expected at least one operand"));
     };
@@ -72,7 +80,41 @@ fn infer_concat(axis: usize, inputs: &[Kind]) -> Result<Kind> {
     Ok((first.with_dim(a, total), dtype))
 }
 
-/// Runs any movement but `Broadcast`.
+/// Copies the elements.
+pub(super) fn copy(reads: &[View], writes: &mut [ViewMut]) -> Result<()> {
+    let ([x], [y]) = (reads, writes) else { return Err(misuse!("reshape: expected one operand")) };
+    match y.dtype() {
+        DType::F32 => y.slice::<f32>()?.copy_from_slice(x.slice()?),
+        DType::I32 => y.slice::<i32>()?.copy_from_slice(x.slice()?),
+        DType::U8 | DType::Bool => y.slice::<u8>()?.copy_from_slice(x.slice()?),
+    }
+    Ok(())
+}
+
+/// Copies operands one after another along an axis.
+pub(super) fn concat(axis: usize, reads: &[View], writes: &mut [ViewMut]) -> Result<()> {
+    let [y] = writes else { return Err(misuse!("concat: no result")) };
+    match y.dtype() {
+        DType::F32 => concat_as::<f32>(axis, reads, y),
+        DType::I32 => concat_as::<i32>(axis, reads, y),
+        DType::U8 | DType::Bool => concat_as::<u8>(axis, reads, y),
+    }
+}
+
+fn concat_as<T: Element>(axis: usize, reads: &[View], y: &mut ViewMut) -> Result<()> {
+    let inner = |shape: &Shape| (axis..shape.rank()).map(|a| shape.dim(a as isize)).product::<usize>();
+    let row = inner(y.shape());
+    let y = y.slice::<T>()?;
+    let mut at = 0;
+    for x in reads {
+        let part = inner(x.shape());
+        movement::columns(x.slice::<T>()?, part, y, row, at);
+        at += part;
+    }
+    Ok(())
+}
+
+/// Runs any movement but `Reshape`, `Broadcast` and `Concat`.
 pub(super) fn run(op: &Op, reads: &[View], writes: &mut [ViewMut]) -> Result<()> {
     let Some(y) = writes.first_mut() else { return Err(misuse!("{}: no result", op.name())) };
     match y.dtype() {
@@ -96,25 +138,22 @@ fn run_as<T: Element>(op: &Op, reads: &[View], y: &mut ViewMut) -> Result<()> {
             out.fill(T::default());
             movement::copy_box(x.slice::<T>()?, x.shape(), &[0; crate::MAX_RANK], out, &to, begin, x.shape());
         }
-        Op::Concat(axis) => {
-            let mut begin = [0u32; crate::MAX_RANK];
-            for x in reads {
-                movement::copy_box(
-                    x.slice::<T>()?,
-                    x.shape(),
-                    &[0; crate::MAX_RANK],
-                    out,
-                    &to,
-                    &begin,
-                    x.shape(),
-                );
-                begin[*axis as usize] += x.shape().dim(*axis as isize) as u32;
-            }
-        }
         Op::Reverse(axes) => movement::reverse(reads[0].slice::<T>()?, &to, *axes, out),
-        _ => out.copy_from_slice(reads[0].slice::<T>()?),
+        _ => return Err(misuse!("{}: not a movement", op.name())),
     }
     Ok(())
+}
+
+/// The gradient of a broadcast: the sum over what it repeats.
+#[cfg(feature = "alloc")]
+pub(super) fn broadcast_vjp<'b>(to: &Shape, from: Shape, g: super::Var<'b>) -> super::Var<'b> {
+    let lead = to.rank() - from.rank();
+    let spread = |a: &isize| {
+        let own = *a as usize >= lead && from.dim(*a - lead as isize) == to.dim(*a);
+        !own
+    };
+    let axes: alloc::vec::Vec<isize> = (0..to.rank() as isize).filter(spread).collect();
+    if axes.is_empty() { g } else { g.sum(&axes, false) }.apply(Op::Reshape(from))
 }
 
 /// Gradients of movements are movements.
@@ -128,22 +167,12 @@ pub(super) fn vjp<'b>(
     use heapless::Vec as Fixed;
     let from = x[0].shape();
     let dx = match op {
-        Op::Reshape(_) => g.apply(Op::Reshape(from)),
         Op::Transpose(order) => {
             let mut back = order.clone();
             for (a, &b) in order.iter().enumerate() {
                 back[b as usize] = a as u8;
             }
             g.apply(Op::Transpose(back))
-        }
-        Op::Broadcast(to) => {
-            let lead = to.rank() - from.rank();
-            let spread = |a: &isize| {
-                let own = *a as usize >= lead && from.dim(*a - lead as isize) == to.dim(*a);
-                !own
-            };
-            let axes: Vec<isize> = (0..to.rank() as isize).filter(spread).collect();
-            if axes.is_empty() { g } else { g.sum(&axes, false) }.apply(Op::Reshape(from))
         }
         Op::Slice(begin, _) => g.apply(Op::Pad(begin.clone(), from)),
         Op::Pad(begin, _) => g.apply(Op::Slice(begin.clone(), from)),

@@ -1,5 +1,7 @@
 //! Reductions over adjacent axes.
 
+#[cfg(feature = "alloc")]
+use super::used::{RECURRENCE, linked};
 use super::{Kind, expect_operands};
 use crate::kernel::{self, Cpu, View, ViewMut};
 use crate::{DType, Result, Shape, misuse};
@@ -129,12 +131,13 @@ impl Reduce {
                 spread(g / count) * hit
             }
             // The product of all others, without a division, so that zeros are no exception in any derivative.
-            ReduceKind::Prod => {
+            ReduceKind::Prod if linked(RECURRENCE) => {
                 let [outer, mid, inner] = split(&full, self.axis as usize, self.count as usize);
                 let rows = x.reshape(&[outer, mid, inner]);
                 let others = rows.cumprod(1, true, false) * rows.cumprod(1, true, true);
                 spread(g) * others.reshaped(full)
             }
+            ReduceKind::Prod => x.poison(Op::Reduce(*self).missing()),
         };
         alloc::vec![Some(dx)]
     }

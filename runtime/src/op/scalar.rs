@@ -32,6 +32,16 @@ macro_rules! rows {
                 let arguments = ($($arg,)+);
                 match self { $($Enum::$Name => { let ($($x,)+) = arguments; $value })* }
             }
+
+            /// The value if `linked` says so of the row; rows of which it says no when compiling leave no code.
+            #[inline(always)]
+            pub fn value_if(self, linked: impl Fn($Enum) -> bool, $($arg: f32),+) -> Option<$Out> {
+                let arguments = ($($arg,)+);
+                match self {
+                    $($Enum::$Name if linked($Enum::$Name) => { let ($($x,)+) = arguments; Some($value) })*
+                    _ => None,
+                }
+            }
         }
     };
 }

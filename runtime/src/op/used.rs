@@ -10,15 +10,46 @@ use super::{Conv2d, Op, Pool, PoolKind};
 /// A set of kernels.
 pub type Kernels = u64;
 
-/// Every kernel of this build. Pages without the feature `full` leave out what they have no use for.
+/// Every kernel of this build. Without an allocator the plan tells what is linked; with one, each feature adds what
+/// it calls.
 pub const EVERY: Kernels = if cfg!(any(feature = "full", not(feature = "alloc"))) {
     Kernels::MAX
 } else {
-    !(SORT | GATHER | SCATTER | Unary::Atan.kernel() | Unary::Half.kernel() | Binary::FloorMod.kernel())
+    Kernels::MAX
+        & !FULL
+        & !if cfg!(feature = "conv") { 0 } else { IMAGES }
+        & !if cfg!(feature = "eager") { 0 } else { EAGER }
 };
+
+/// Whether this build has one of these kernels.
+pub(super) const fn linked(kernels: Kernels) -> bool {
+    EVERY & kernels != 0
+}
+
+/// What only the feature `full` calls.
+const FULL: Kernels =
+    SORT | GATHER | SCATTER | Unary::Atan.kernel() | Unary::Half.kernel() | Binary::FloorMod.kernel();
+
+/// What only the feature `conv` calls, besides `full`.
+const IMAGES: Kernels = ANY_CONV | ANY_POOL;
+
+/// What only the feature `eager` calls, besides `full`.
+const EAGER: Kernels = MOVE
+    | RECURRENCE
+    | Unary::Expm1.kernel()
+    | Unary::Log1p.kernel()
+    | Unary::Rsqrt.kernel()
+    | Unary::Softplus.kernel()
+    | Unary::Floor.kernel()
+    | Unary::Ceil.kernel()
+    | Unary::Round.kernel()
+    | Unary::Sin.kernel()
+    | Unary::Cos.kernel()
+    | Unary::Erf.kernel();
 
 pub(super) const SOURCE: Kernels = 1;
 pub(super) const RANDOM: Kernels = 1 << 1;
+/// Movements but `Reshape` and `Concat`.
 pub(super) const MOVE: Kernels = 1 << 2;
 pub(super) const MATMUL: Kernels = 1 << 3;
 pub(super) const CONV: Kernels = 1 << 4;
@@ -30,6 +61,8 @@ pub(super) const MAX_POOL_GRAD: Kernels = 1 << 9;
 pub(super) const AVERAGE_POOL_GRAD: Kernels = 1 << 10;
 pub(super) const REDUCE: Kernels = 1 << 11;
 pub(super) const ARG_REDUCE: Kernels = 1 << 12;
+pub(super) const ANY_CONV: Kernels = CONV | CONV_INPUT_GRAD | CONV_FILTER_GRAD;
+pub(super) const ANY_POOL: Kernels = MAX_POOL | AVERAGE_POOL | MAX_POOL_GRAD | AVERAGE_POOL_GRAD;
 /// Arithmetic and comparison of integers.
 pub(super) const INTEGER: Kernels = 1 << 13;
 pub(super) const COMPARE: Kernels = 1 << 14;
@@ -43,6 +76,8 @@ pub(super) const GATHER: Kernels = 1 << AFTER_ROWS;
 pub(super) const SCATTER: Kernels = 1 << (AFTER_ROWS + 1);
 pub(super) const RECURRENCE: Kernels = 1 << (AFTER_ROWS + 2);
 pub(super) const SORT: Kernels = 1 << (AFTER_ROWS + 3);
+pub(super) const RESHAPE: Kernels = 1 << (AFTER_ROWS + 4);
+pub(super) const CONCAT: Kernels = 1 << (AFTER_ROWS + 5);
 
 impl Unary {
     pub(super) const fn kernel(self) -> Kernels {
@@ -83,7 +118,9 @@ impl Op {
             Op::And | Op::Or | Op::Not | Op::Select | Op::Cast(_) => SELECT,
             Op::StopGradient | Op::Broadcast(_) => SELECT,
             Op::Region(r) => r.code.iter().fold(0, |set, i| set | i.op.kernel()),
-            Op::Reshape(_) | Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => MOVE,
+            Op::Reshape(_) => RESHAPE,
+            Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) => MOVE,
+            Op::Concat(_) => CONCAT,
             Op::Matmul(..) => MATMUL,
             Op::Conv2d(Conv2d::Forward(_)) => CONV,
             Op::Conv2d(Conv2d::InputGrad(..)) => CONV_INPUT_GRAD,
@@ -162,7 +199,8 @@ mod tests {
         check::<REDUCE>(Op::Reduce(Reduce { kind: ReduceKind::Sum, axis: 0, count: 1 }), &[&[5, 3]]);
         check::<ARG_REDUCE>(Op::ArgReduce(ArgReduce { smallest: false, axis: 1 }), &[&[5, 3]]);
         check::<MOVE>(Op::Transpose([1, 0].into_iter().collect()), &[&[5, 3]]);
-        check::<MOVE>(Op::Concat(0), &[&[5, 3], &[2, 3]]);
+        check::<RESHAPE>(Op::Reshape(shape(&[3, 5])), &[&[5, 3]]);
+        check::<CONCAT>(Op::Concat(0), &[&[5, 3], &[2, 3]]);
         check::<SELECT>(Op::Broadcast(shape(&[5, 3])), &[&[3]]);
         check::<SELECT>(Op::Cast(DType::I32), &[&[7]]);
         check::<{ Unary::Erf.kernel() }>(Op::Unary(Unary::Erf), &[&[70]]);

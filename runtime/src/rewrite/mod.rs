@@ -2,10 +2,12 @@
 
 mod fuse;
 mod passes;
+#[cfg(feature = "full")]
 mod sums;
 
 pub use fuse::fuse;
 pub use passes::{cse, dce, fold, simplify};
+#[cfg(feature = "full")]
 pub use sums::sums;
 
 use crate::graph::Graph;
@@ -24,16 +26,19 @@ pub fn optimize(graph: &Graph) -> Result<Graph> {
             break;
         }
     }
-    graph = dce(&cse(&sums(&graph)?)?)?;
+    // Only recurrent layers are unrolled.
+    #[cfg(feature = "full")]
+    {
+        graph = dce(&cse(&sums(&graph)?)?)?;
+    }
     dce(&fuse(&graph)?)
 }
 
-/// Rebuilds a graph node by node: `emit` puts a node with translated operands into the new graph and gives the
-/// translated results.
-fn rebuild(
-    graph: &Graph,
-    mut emit: impl FnMut(&mut Graph, &Node, &[ValueId]) -> Result<Vec<ValueId>>,
-) -> Result<Graph> {
+/// Puts a node with translated operands into the new graph; gives the translated results.
+type Emit<'e> = &'e mut dyn FnMut(&mut Graph, &Node, &[ValueId]) -> Result<Vec<ValueId>>;
+
+/// Rebuilds a graph node by node.
+fn rebuild(graph: &Graph, emit: Emit<'_>) -> Result<Graph> {
     let mut new = graph.empty_like();
     let mut map = vec![ValueId::POISON; graph.values.len()];
     for node in &graph.nodes {

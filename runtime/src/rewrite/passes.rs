@@ -49,7 +49,7 @@ pub fn dce(graph: &Graph) -> Result<Graph> {
 pub fn cse(graph: &Graph) -> Result<Graph> {
     // Nodes by their first operand; those without one come first.
     let mut seen: Vec<Vec<usize>> = vec![Vec::new(); graph.values.len() + 1];
-    rebuild(graph, |new, node, inputs| {
+    rebuild(graph, &mut |new, node, inputs| {
         let candidates = &mut seen[inputs.first().map_or(0, |v| v.index() + 1)];
         let same = |n: &&usize| new.nodes[**n].inputs == inputs && new.nodes[**n].op == node.op;
         if let Some(&n) = candidates.iter().find(same) {
@@ -62,7 +62,7 @@ pub fn cse(graph: &Graph) -> Result<Graph> {
 
 /// Computes ops on constants while compiling.
 pub fn fold(graph: &Graph) -> Result<Graph> {
-    rebuild(graph, |new, node, inputs| {
+    rebuild(graph, &mut |new, node, inputs| {
         let kind = graph.kind(node.first);
         let counted = matches!(node.op, Op::Iota(_));
         let constant = |v: &ValueId| matches!(new.producer(*v).op, Op::Constant(_) | Op::Scalar(..));
@@ -113,7 +113,7 @@ fn splat(graph: &Graph, v: ValueId) -> Option<f32> {
 
 /// Algebra that holds for every float, NaN and infinities included, and movements that cancel.
 pub fn simplify(graph: &Graph) -> Result<Graph> {
-    rebuild(graph, |new, node, inputs| {
+    rebuild(graph, &mut |new, node, inputs| {
         if let Some(same) = identity(new, node, inputs) {
             return Ok(vec![same]);
         }

@@ -184,8 +184,10 @@ mod heap {
             let cpu = Cpu::new(self.device.level, self.device.pool.as_deref());
             let buffer = variables.buffer_mut().bytes_mut();
             let mut memory = Memory::new(self.arena.bytes_mut(), buffer, self.plan.constants.bytes())?;
-            let steps = self.plan.steps().get(range.clone());
-            let steps = steps.ok_or_else(|| misuse!("session: steps {range:?} are not inside the plan"))?;
+            let (from, to) = (range.start, range.end);
+            let steps = self.plan.steps().get(from..to);
+            let steps =
+                steps.ok_or_else(|| misuse!("session: steps {from}..{to} are not inside the plan"))?;
             for (i, step) in range.zip(steps) {
                 let mut operands = memory.operands(step)?;
                 step.op

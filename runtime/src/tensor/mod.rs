@@ -267,7 +267,12 @@ impl Tensor {
     pub fn rows(&self, range: core::ops::Range<usize>) -> Result<Tensor> {
         let n = self.shape.dim(0);
         if self.shape.rank() == 0 || range.start > range.end || range.end > n {
-            return Err(misuse!("rows: {range:?} is not inside the first axis of {}", self.shape));
+            return Err(misuse!(
+                "rows: {}..{} is not inside the first axis of {}",
+                range.start,
+                range.end,
+                self.shape
+            ));
         }
         let row = self.numel().checked_div(n).unwrap_or(0);
         let (a, b) = (range.start * row, range.end * row);

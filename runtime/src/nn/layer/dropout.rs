@@ -45,7 +45,7 @@ pub(super) fn noise_over(layer: &str, x: &Shape, noise: &Option<Vec<Option<u32>>
         noise.iter().enumerate().map(|(a, d)| d.map_or(x.dim(a as isize), |d| d as usize)).collect();
     let shape = Shape::new(&dims)?;
     if shape.rank() != x.rank() || !shape.broadcasts_to(x) {
-        return Err(misuse!("{layer}: noise of shape {noise:?} does not broadcast to input {x}"));
+        return Err(misuse!("{layer}: noise of shape {shape} does not broadcast to input {x}"));
     }
     Ok(shape)
 }

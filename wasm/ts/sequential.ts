@@ -1,0 +1,71 @@
+// Sequential models with a summary and files.
+
+import type { Model as CoreModel } from './core/gradling_wasm.js';
+import { core, ready } from './core.js';
+import * as io from './io.js';
+import type { IOHandler, ModelSource, SaveResult } from './io.js';
+import { Layer } from './layers.js';
+import { coreModel, Stack } from './model.js';
+import type { SequentialArgs } from './model.js';
+
+/** A stack of layers. */
+export class Sequential extends Stack {
+  readonly #own: CoreModel;
+
+  /** @internal Models are made by `sequential` and `loadLayersModel`. */
+  constructor(args: SequentialArgs, loaded?: CoreModel) {
+    const own = loaded ?? coreModel(args);
+    super(args, own);
+    this.#own = own;
+    if (loaded === undefined) return;
+    const layers = Array.from({ length: loaded.layer_count() }, (_, index) => {
+      const layer = new Layer(loaded.layer_class(index), {}, () => {});
+      layer.join({ core: loaded, index, build: () => {} }, true);
+      return layer;
+    });
+    this.adopt(layers, loaded.metrics().split(',').filter(Boolean));
+  }
+
+  /**
+   * Writes the layers as the table that Keras prints, a line a call of `printFn`. Widths come from the contents, so
+   * the first two arguments are not used.
+   */
+  summary(_lineLength?: number, _positions?: number[], printFn: (line: string) => void = console.log): void {
+    this.build();
+    for (const line of this.#own.summary().trimEnd().split('\n')) printFn(line);
+  }
+
+  /**
+   * Saves architecture, weights and optimizer: to `indexeddb://name`, `localstorage://name`, `downloads://name` or
+   * through a handler.
+   */
+  async save(to: string | IOHandler): Promise<SaveResult> {
+    await ready();
+    return io.save(to, this.saveBytes());
+  }
+
+  /** The model as the bytes of a file. */
+  saveBytes(): Uint8Array {
+    this.build();
+    return this.#own.to_bytes();
+  }
+}
+
+/** A model of layers one after the other. */
+export function sequential(args: SequentialArgs = {}): Sequential {
+  return new Sequential(args);
+}
+
+/** The model in the bytes of a file, with its optimizer, ready to be trained on. */
+export function loadModelBytes(bytes: Uint8Array): Sequential {
+  return new Sequential({}, core().load_model(bytes));
+}
+
+/**
+ * Loads a model that `save` or Gradling natively has saved: from `indexeddb://name`, `localstorage://name`, a web
+ * address, a file, its bytes or a handler.
+ */
+export async function loadLayersModel(from: ModelSource): Promise<Sequential> {
+  await ready();
+  return loadModelBytes(await io.load(from));
+}
