@@ -23,8 +23,9 @@ impl Tensors {
             .ok_or_else(|| misuse!("tensor: it is disposed; keep it with tf.keep or dispose it later"))
     }
 
-    /// A number for a tensor.
+    /// A number for a tensor. JavaScript has no name for int8 and float16: such tensors become float32.
     pub(crate) fn put(&mut self, tensor: Tensor) -> u32 {
+        let tensor = if DTYPES.contains(&tensor.dtype()) { tensor } else { tensor.to_f32() };
         self.bytes += bytes(&tensor);
         match self.free.pop() {
             Some(id) => {
@@ -154,6 +155,8 @@ impl Core {
         let tensor = tensors.get(id)?;
         Ok(match tensor.data() {
             Data::F32(v) => js_sys::Float32Array::from(v.as_slice()).into(),
+            // None is kept: see `put`.
+            Data::I8(_) | Data::F16(_) => js_sys::Float32Array::new_with_length(0).into(),
             Data::I32(v) => js_sys::Int32Array::from(v.as_slice()).into(),
             Data::U8(v) => js_sys::Uint8Array::from(v.as_slice()).into(),
             Data::Bool(v) => {
@@ -188,6 +191,7 @@ fn full(shape: &[usize], value: f64, dtype: u32) -> Result<Tensor> {
         DType::I32 => Data::I32(filled(n, value as i32)?),
         DType::U8 => Data::U8(filled(n, value as u8)?),
         DType::Bool => Data::Bool(filled(n, value != 0.0)?),
+        dtype @ (DType::I8 | DType::F16) => return Err(misuse!("tensor: {dtype} has no name here")),
     };
     Tensor::new(shape, data)
 }

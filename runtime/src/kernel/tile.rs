@@ -1,13 +1,13 @@
 //! Loops of fused elementwise regions: a short register program runs over tiles of a few hundred elements
 //! that stay in the first-level cache.
 //!
-//! Every register holds 32-bit words: floats by their bits, integers, and booleans as 0 or 1. Operands that
-//! cover the whole loop are read where they lie; broadcast operands are expanded a tile at a time. Results
+//! Every register holds 32-bit words: floats by their bits, integers, and booleans as 0 or 1; float16 is widened
+//! when it is read and rounded when it is stored. Operands that cover the whole loop are read where they lie; broadcast operands are expanded a tile at a time. Results
 //! are stored after the whole program ran on a tile, so a result may overwrite an operand of the same layout.
 #![allow(unsafe_code)]
 
 use super::{Cpu, Level, View, ViewMut};
-use crate::{DType, MAX_RANK, Shape};
+use crate::{DType, MAX_RANK, Shape, math};
 use core::mem::MaybeUninit;
 
 /// Elements per tile.
@@ -27,6 +27,10 @@ pub struct Register([u32; TILE]);
 
 /// A program over registers: operands arrive in registers `0..reads`, results leave from `results()`.
 pub trait Program: Sync {
+    /// Whether code for operands of type int8 is linked; without it they read as 0.
+    const INT8: bool;
+    /// Whether code for operands and results of type float16 is linked; without it they are 0.
+    const FLOAT16: bool;
     /// How many registers the program uses.
     fn registers(&self) -> usize;
     /// Writes registers that stay the same for every tile.
@@ -325,7 +329,7 @@ fn tiles<P: Program>(program: &P, over: &Shape, reads: &[View], writes: &[ViewMu
     for (i, read) in reads.iter().enumerate() {
         patterns[i] = access(read.shape(), over).unwrap_or(Access::Splat);
         if matches!(patterns[i], Access::Splat) {
-            let word = word(read, 0);
+            let word = word::<P>(read, 0);
             registers.fill(i as u8, word);
         }
     }
@@ -334,11 +338,11 @@ fn tiles<P: Program>(program: &P, over: &Shape, reads: &[View], writes: &[ViewMu
     while start < range.end {
         registers.begin(range.end - start);
         for (i, read) in reads.iter().enumerate() {
-            load(&mut registers, i, read, patterns[i], over, start);
+            load::<P>(&mut registers, i, read, patterns[i], over, start);
         }
         program.execute(&mut registers);
         for (&r, write) in program.results().iter().zip(writes) {
-            store(&registers, r, write, start);
+            store::<P>(&registers, r, write, start);
         }
         start += registers.count;
     }
@@ -346,19 +350,31 @@ fn tiles<P: Program>(program: &P, over: &Shape, reads: &[View], writes: &[ViewMu
 
 /// Element `i` of a view as a word.
 #[inline(always)]
-fn word(view: &View, i: usize) -> u32 {
+fn word<P: Program>(view: &View, i: usize) -> u32 {
     debug_assert!(i < view.shape().numel());
     // SAFETY: callers stay below the element count.
     unsafe {
         match view.dtype() {
             DType::F32 | DType::I32 => view.start().cast::<u32>().add(i).read(),
             DType::U8 | DType::Bool => view.start().add(i).read() as u32,
+            DType::I8 if P::INT8 => view.start().cast::<i8>().add(i).read() as u32,
+            DType::F16 if P::FLOAT16 => {
+                math::of_half_bits(view.start().cast::<u16>().add(i).read()).to_bits()
+            }
+            DType::I8 | DType::F16 => 0,
         }
     }
 }
 
 #[inline(always)]
-fn load(registers: &mut Registers, r: usize, view: &View, pattern: Access, over: &Shape, start: usize) {
+fn load<P: Program>(
+    registers: &mut Registers,
+    r: usize,
+    view: &View,
+    pattern: Access,
+    over: &Shape,
+    start: usize,
+) {
     let wide = view.dtype().size() == 4;
     let (count, whole) = (registers.count, start + registers.blocks * BLOCK <= view.shape().numel());
     match pattern {
@@ -369,13 +385,13 @@ fn load(registers: &mut Registers, r: usize, view: &View, pattern: Access, over:
         }
         Access::Full => {
             for (i, y) in registers.write(r as u8).iter_mut().take(count).enumerate() {
-                *y = word(view, start + i);
+                *y = word::<P>(view, start + i);
             }
         }
         Access::Cyclic(n) => {
             let mut at = start % n;
             for y in registers.write(r as u8).iter_mut().take(count) {
-                *y = word(view, at);
+                *y = word::<P>(view, at);
                 at += 1;
                 if at == n {
                     at = 0;
@@ -387,7 +403,7 @@ fn load(registers: &mut Registers, r: usize, view: &View, pattern: Access, over:
             let mut rest = &mut registers.write(r as u8)[..count];
             while !rest.is_empty() {
                 let (now, later) = rest.split_at_mut(left.min(rest.len()));
-                now.fill(word(view, at));
+                now.fill(word::<P>(view, at));
                 rest = later;
                 at += 1;
                 left = n;
@@ -403,7 +419,7 @@ fn load(registers: &mut Registers, r: usize, view: &View, pattern: Access, over:
             }
             let mut at: usize = (0..rank).map(|a| index[a] * strides[a]).sum();
             for y in registers.write(r as u8).iter_mut().take(count) {
-                *y = word(view, at);
+                *y = word::<P>(view, at);
                 for a in (0..rank).rev() {
                     index[a] += 1;
                     at += strides[a];
@@ -419,7 +435,7 @@ fn load(registers: &mut Registers, r: usize, view: &View, pattern: Access, over:
 }
 
 #[inline(always)]
-fn store(registers: &Registers, r: u8, view: &ViewMut, start: usize) {
+fn store<P: Program>(registers: &Registers, r: u8, view: &ViewMut, start: usize) {
     let words = &registers.read(r)[..registers.count];
     // SAFETY: start + count is at most the element count; threads store at disjoint ranges; the words are copied
     // with `copy` since a result that is an operand itself may lie at the same place.
@@ -428,12 +444,19 @@ fn store(registers: &Registers, r: u8, view: &ViewMut, start: usize) {
             DType::F32 | DType::I32 => {
                 core::ptr::copy(words.as_ptr(), view.start().cast::<u32>().add(start), words.len());
             }
-            DType::U8 | DType::Bool => {
+            DType::U8 | DType::Bool | DType::I8 => {
                 let to = view.start().add(start);
                 for (i, &w) in words.iter().enumerate() {
                     to.add(i).write(w as u8);
                 }
             }
+            DType::F16 if P::FLOAT16 => {
+                let to = view.start().cast::<u16>().add(start);
+                for (i, &w) in words.iter().enumerate() {
+                    to.add(i).write(math::half_bits(f32::from_bits(w)));
+                }
+            }
+            DType::F16 => {}
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Ops that move elements without changing them.
 
-use super::{Kind, Op, expect_operands};
-use crate::kernel::{View, ViewMut, movement};
-use crate::{DType, Element, Result, Shape, misuse};
+use super::{Kernels, Kind, Op, expect_operands, used};
+use crate::kernel::{Bits, View, ViewMut, movement};
+use crate::{Result, Shape, misuse};
 
 /// The kind of the result.
 pub(super) fn infer(op: &Op, inputs: &[Kind]) -> Result<Kind> {
@@ -73,34 +73,34 @@ fn infer_concat(axis: usize, inputs: &[Kind]) -> Result<Kind> {
 }
 
 /// Runs any movement but `Broadcast`.
-pub(super) fn run(op: &Op, reads: &[View], writes: &mut [ViewMut]) -> Result<()> {
+pub(super) fn run<const K: Kernels>(op: &Op, reads: &[View], writes: &mut [ViewMut]) -> Result<()> {
     let Some(y) = writes.first_mut() else { return Err(misuse!("{}: no result", op.name())) };
-    match y.dtype() {
-        DType::F32 => run_as::<f32>(op, reads, y),
-        DType::I32 => run_as::<i32>(op, reads, y),
-        DType::U8 | DType::Bool => run_as::<u8>(op, reads, y),
+    match y.dtype().size() {
+        4 => run_as::<u32>(op, reads, y),
+        2 if K & used::FLOAT16 != 0 => run_as::<u16>(op, reads, y),
+        _ => run_as::<u8>(op, reads, y),
     }
 }
 
-fn run_as<T: Element>(op: &Op, reads: &[View], y: &mut ViewMut) -> Result<()> {
+fn run_as<T: Bits>(op: &Op, reads: &[View], y: &mut ViewMut) -> Result<()> {
     let to: Shape = *y.shape();
-    let out = y.slice::<T>()?;
+    let out = y.bits::<T>()?;
     match op {
-        Op::Transpose(order) => movement::transpose(reads[0].slice::<T>()?, reads[0].shape(), order, out),
+        Op::Transpose(order) => movement::transpose(reads[0].bits::<T>()?, reads[0].shape(), order, out),
         Op::Slice(begin, _) => {
             let x = &reads[0];
-            movement::copy_box(x.slice::<T>()?, x.shape(), begin, out, &to, &[0; crate::MAX_RANK], &to);
+            movement::copy_box(x.bits::<T>()?, x.shape(), begin, out, &to, &[0; crate::MAX_RANK], &to);
         }
         Op::Pad(begin, _) => {
             let x = &reads[0];
             out.fill(T::default());
-            movement::copy_box(x.slice::<T>()?, x.shape(), &[0; crate::MAX_RANK], out, &to, begin, x.shape());
+            movement::copy_box(x.bits::<T>()?, x.shape(), &[0; crate::MAX_RANK], out, &to, begin, x.shape());
         }
         Op::Concat(axis) => {
             let mut begin = [0u32; crate::MAX_RANK];
             for x in reads {
                 movement::copy_box(
-                    x.slice::<T>()?,
+                    x.bits::<T>()?,
                     x.shape(),
                     &[0; crate::MAX_RANK],
                     out,
@@ -111,8 +111,8 @@ fn run_as<T: Element>(op: &Op, reads: &[View], y: &mut ViewMut) -> Result<()> {
                 begin[*axis as usize] += x.shape().dim(*axis as isize) as u32;
             }
         }
-        Op::Reverse(axes) => movement::reverse(reads[0].slice::<T>()?, &to, *axes, out),
-        _ => out.copy_from_slice(reads[0].slice::<T>()?),
+        Op::Reverse(axes) => movement::reverse(reads[0].bits::<T>()?, &to, *axes, out),
+        _ => out.copy_from_slice(reads[0].bits::<T>()?),
     }
     Ok(())
 }
