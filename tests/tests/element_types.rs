@@ -79,8 +79,8 @@ fn everywhere(inputs: &[Tensor], emit: impl for<'b> Fn(&[Var<'b>]) -> Vec<Var<'b
     Ok(first)
 }
 
-fn one(inputs: &[Tensor], emit: impl for<'b> Fn(&[Var<'b>]) -> Var<'b>) -> Tensor {
-    let y = everywhere(inputs, |x| vec![emit(x)]).unwrap_or_else(|e| panic!("{e}"));
+fn one(x: &Tensor, emit: impl for<'b> Fn(&[Var<'b>]) -> Var<'b>) -> Tensor {
+    let y = everywhere(std::slice::from_ref(x), |x| vec![emit(x)]).unwrap_or_else(|e| panic!("{e}"));
     y.into_iter().next().expect("a result")
 }
 
@@ -96,13 +96,13 @@ where
 fn every_half_survives_float32() {
     let all: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).collect();
     let x = vector(all.clone());
-    let wide = one(&[x.clone()], |x| x[0].cast(DType::F32));
+    let wide = one(&x, |x| x[0].cast(DType::F32));
     assert_eq!(bits(&x.to_f32()), bits(&wide));
     for (h, w) in all.iter().zip(wide.as_f32().expect("floats")) {
         assert!(h.to_f32().to_bits() == w.to_bits() || (h.is_nan() && w.is_nan()), "{h:?}");
     }
-    let back = one(&[wide], |x| x[0].cast(DType::F16));
-    let through = one(&[x], |x| x[0].cast(DType::F32).cast(DType::F16));
+    let back = one(&wide, |x| x[0].cast(DType::F16));
+    let through = one(&x, |x| x[0].cast(DType::F32).cast(DType::F16));
     for ((h, b), t) in all.iter().zip(back.as_f16().expect("halves")).zip(through.as_f16().expect("halves")) {
         let same = |x: &f16| x.to_bits() == h.to_bits() || (h.is_nan() && x.is_nan());
         assert!(same(b) && same(t), "{:#x}", h.to_bits());
@@ -121,9 +121,9 @@ fn float32_rounds_to_the_nearest_half_and_ties_to_even() {
     let negative: Vec<f32> = values.iter().map(|x| -x).collect();
     values.extend(negative);
     let x = vector(values.clone());
-    let narrow = one(&[x.clone()], |x| x[0].cast(DType::F16));
+    let narrow = one(&x, |x| x[0].cast(DType::F16));
     // In a fused loop the value is rounded too.
-    let through = one(&[x], |x| x[0].cast(DType::F16).cast(DType::F32));
+    let through = one(&x, |x| x[0].cast(DType::F16).cast(DType::F32));
     let halves = narrow.as_f16().expect("halves").iter().zip(through.as_f32().expect("floats"));
     for (x, (h, back)) in values.iter().zip(halves) {
         let want = f16::from_f32(*x);
@@ -183,7 +183,7 @@ fn every_type_casts_to_every_type() {
         };
         let x = vector_of(data);
         for to in TYPES {
-            let y = one(&[x.clone()], |x| x[0].cast(to));
+            let y = one(&x, |x| x[0].cast(to));
             // Up to 2^31 a float64 holds them all.
             let exact: Vec<f64> = match x.data() {
                 gradling::Data::I32(v) => v.iter().map(|&x| f64::from(x)).collect(),
@@ -200,7 +200,7 @@ fn every_type_casts_to_every_type() {
             });
             assert_eq!((y.dtype(), bits(&y)), (to, want.collect()), "{from} to {to}");
             // Wrapped and rounded on the way through, where the loops are fused.
-            let through = one(&[x.clone()], |x| x[0].cast(to).cast(DType::F32));
+            let through = one(&x, |x| x[0].cast(to).cast(DType::F32));
             assert_eq!(bits(&through), bits(&y.to_f32()), "{from} to {to} to float32");
         }
     }
@@ -376,16 +376,16 @@ fn float16_is_storage_only_and_says_so() {
 #[test]
 fn int8_is_computed_as_uint8_is() {
     let x = vector(vec![-128i8, -1, 5, 100, 127]);
-    let sum = one(&[x.clone()], |v| v[0].cast(DType::I32).sum(&[], false));
+    let sum = one(&x, |v| v[0].cast(DType::I32).sum(&[], false));
     assert_eq!(sum.item().expect("an item"), 103.0);
-    let total = one(&[x.clone()], |v| Var::stack(&[v[0], v[0]], 0).sum(&[], false));
+    let total = one(&x, |v| Var::stack(&[v[0], v[0]], 0).sum(&[], false));
     assert_eq!((total.dtype(), total.as_i8().expect("int8")), (DType::I8, &[206u8 as i8][..]));
-    let order = one(&[x.clone()], |v| v[0].sort(0, true));
+    let order = one(&x, |v| v[0].sort(0, true));
     assert_eq!(order.as_i8().expect("int8"), [127, 100, 5, -1, -128]);
-    assert_eq!(one(&[x.clone()], |v| v[0].argmin(0)).as_i32().expect("int32"), [0]);
-    let sums = one(&[x.clone()], |v| v[0].cumsum(0, false, false));
+    assert_eq!(one(&x, |v| v[0].argmin(0)).as_i32().expect("int32"), [0]);
+    let sums = one(&x, |v| v[0].cumsum(0, false, false));
     assert_eq!(sums.as_i8().expect("int8"), [-128, 127, -124, -24, 103]);
-    let less = one(&[x.clone()], |v| v[0].less(v[0].scalar_like(-1.0)));
+    let less = one(&x, |v| v[0].less(v[0].scalar_like(-1.0)));
     assert_eq!(less.as_bool().expect("bool"), [true, false, false, false, false]);
     let cases: [Case; 4] =
         [("add", |x| x + x), ("maximum", |x| x.maximum(x)), ("exp", |x| x.exp()), ("negative", |x| -x)];

@@ -351,18 +351,38 @@ fn tiles<P: Program>(program: &P, over: &Shape, reads: &[View], writes: &[ViewMu
 /// Element `i` of a view as a word.
 #[inline(always)]
 fn word<P: Program>(view: &View, i: usize) -> u32 {
-    debug_assert!(i < view.shape().numel());
-    // SAFETY: callers stay below the element count.
+    let mut word = [0];
+    widen::<P>(view, i, &mut word);
+    word[0]
+}
+
+/// The elements of a view from `start` on as words. A loop for each type, so that each can be vectorized.
+#[inline(always)]
+fn widen<P: Program>(view: &View, start: usize, to: &mut [u32]) {
+    debug_assert!(start + to.len() <= view.shape().numel());
+    // SAFETY: callers stay below the element count; `each` reads elements of the size of the type.
     unsafe {
         match view.dtype() {
-            DType::F32 | DType::I32 => view.start().cast::<u32>().add(i).read(),
-            DType::U8 | DType::Bool => view.start().add(i).read() as u32,
-            DType::I8 if P::INT8 => view.start().cast::<i8>().add(i).read() as u32,
+            DType::F32 | DType::I32 => each(view.start().cast::<u32>().add(start), to, |x| x),
+            DType::U8 | DType::Bool => each(view.start().add(start), to, u32::from),
+            DType::I8 if P::INT8 => each(view.start().cast::<i8>().add(start), to, |x| x as u32),
             DType::F16 if P::FLOAT16 => {
-                math::of_half_bits(view.start().cast::<u16>().add(i).read()).to_bits()
+                each(view.start().cast::<u16>().add(start), to, |x| math::of_half_bits(x).to_bits());
             }
-            DType::I8 | DType::F16 => 0,
+            DType::I8 | DType::F16 => to.fill(0),
         }
+    }
+}
+
+/// `to[i] = f(from[i])`
+///
+/// # Safety
+/// `from` addresses as many elements as `to` has.
+#[inline(always)]
+unsafe fn each<T: Copy>(from: *const T, to: &mut [u32], f: impl Fn(T) -> u32) {
+    for (i, y) in to.iter_mut().enumerate() {
+        // SAFETY: i is below the length of `to`.
+        *y = f(unsafe { from.add(i).read() });
     }
 }
 
@@ -384,9 +404,7 @@ fn load<P: Program>(
             registers.source[r] = unsafe { view.start().cast::<u32>().add(start) };
         }
         Access::Full => {
-            for (i, y) in registers.write(r as u8).iter_mut().take(count).enumerate() {
-                *y = word::<P>(view, start + i);
-            }
+            widen::<P>(view, start, &mut registers.write(r as u8)[..count]);
         }
         Access::Cyclic(n) => {
             let mut at = start % n;
