@@ -246,6 +246,8 @@ mod heap {
                 DType::F32 => Data::F32(self.slice(offset, shape, dtype)?.to_vec()),
                 DType::I32 => Data::I32(self.slice(offset, shape, dtype)?.to_vec()),
                 DType::U8 => Data::U8(self.slice(offset, shape, dtype)?.to_vec()),
+                DType::I8 => Data::I8(self.slice(offset, shape, dtype)?.to_vec()),
+                DType::F16 => Data::F16(self.slice(offset, shape, dtype)?.to_vec()),
                 DType::Bool => {
                     Data::Bool(self.slice::<u8>(offset, shape, dtype)?.iter().map(|&b| b != 0).collect())
                 }
@@ -262,6 +264,8 @@ mod heap {
                 Data::F32(v) => self.slice_mut(offset, shape, dtype)?.copy_from_slice(v),
                 Data::I32(v) => self.slice_mut(offset, shape, dtype)?.copy_from_slice(v),
                 Data::U8(v) => self.slice_mut(offset, shape, dtype)?.copy_from_slice(v),
+                Data::I8(v) => self.slice_mut(offset, shape, dtype)?.copy_from_slice(v),
+                Data::F16(v) => self.slice_mut(offset, shape, dtype)?.copy_from_slice(v),
                 Data::Bool(v) => self.slice_mut(offset, shape, dtype)?.copy_from_slice(bytes_of_bools(v)),
             }
             Ok(())

@@ -1,13 +1,15 @@
 //! Reverse-mode differentiation over any [`Builder`](crate::op::Builder): one vector-Jacobian rule per op, written in ops, so that
 //! gradients can be differentiated again.
 
-use crate::misuse;
-use crate::op::{CustomGradient, ValueId, Var};
+use crate::op::{CustomGradient, Op, ValueId, Var};
+use crate::{DType, misuse};
 use alloc::vec;
 use alloc::vec::Vec;
 
 /// The gradients of `y` (summed over its elements where it is no scalar) with respect to `xs`; zeros where `y`
 /// does not depend on an `x`.
+///
+/// The gradient of a float16 value is float32: casts between floats pass gradients as they are.
 ///
 /// ```
 /// use gradling::{Tape, Tensor, autodiff::grad};
@@ -21,7 +23,7 @@ use alloc::vec::Vec;
 /// # Ok::<(), gradling::Error>(())
 /// ```
 pub fn grad<'b>(y: Var<'b>, xs: &[Var<'b>]) -> Vec<Var<'b>> {
-    grad_with(y, y.ones_like(), xs)
+    grad_with(y, gradient_like(y, 1.0), xs)
 }
 
 /// The gradients of `sum(y * cotangent)` with respect to `xs`.
@@ -30,6 +32,7 @@ pub fn grad_with<'b>(y: Var<'b>, cotangent: Var<'b>, xs: &[Var<'b>]) -> Vec<Var<
     if y.id() == ValueId::POISON || xs.iter().any(|x| x.id() == ValueId::POISON) {
         return xs.to_vec();
     }
+    let cotangent = if cotangent.dtype() == DType::F16 { cotangent.cast(DType::F32) } else { cotangent };
     let last = builder.producer(y.id());
 
     // Nodes through which y depends on some x.
@@ -62,8 +65,10 @@ pub fn grad_with<'b>(y: Var<'b>, cotangent: Var<'b>, xs: &[Var<'b>]) -> Vec<Var<
         let operands = custom.as_ref().map_or(&node.inputs, |rule| &rule.inputs);
         let inputs: Vec<Var<'b>> = operands.iter().map(|&v| var(v)).collect();
         let outputs: Vec<Var<'b>> = node.outputs().map(var).collect();
-        let given: Vec<Var<'b>> =
-            outputs.iter().map(|o| known(&cotangents, o.id()).unwrap_or_else(|| o.zeros_like())).collect();
+        let given: Vec<Var<'b>> = outputs
+            .iter()
+            .map(|o| known(&cotangents, o.id()).unwrap_or_else(|| gradient_like(*o, 0.0)))
+            .collect();
         let parts = match &custom {
             Some(rule) => applied(rule, &inputs, outputs[0], given[0]),
             None => node.op.vjp(&inputs, &outputs, &given),
@@ -79,7 +84,16 @@ pub fn grad_with<'b>(y: Var<'b>, cotangent: Var<'b>, xs: &[Var<'b>]) -> Vec<Var<
             }
         }
     }
-    xs.iter().map(|x| known(&cotangents, x.id()).unwrap_or_else(|| x.zeros_like())).collect()
+    xs.iter().map(|x| known(&cotangents, x.id()).unwrap_or_else(|| gradient_like(*x, 0.0))).collect()
+}
+
+/// A gradient of `v` whose elements are all `value`. Float16 is storage only, so its gradients are float32.
+fn gradient_like<'b>(v: Var<'b>, value: f32) -> Var<'b> {
+    let one = match v.dtype() {
+        DType::F16 => Var::new(v.builder(), v.builder().push(Op::Scalar(DType::F32, value.to_bits()), &[])),
+        _ => v.scalar_like(value),
+    };
+    one.broadcast(v.shape())
 }
 
 /// The cotangents that a caller's rule gives.

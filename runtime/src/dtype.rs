@@ -14,6 +14,10 @@ pub enum DType {
     U8,
     /// One byte, 0 or 1.
     Bool,
+    /// Two's complement byte.
+    I8,
+    /// IEEE 754 binary16. Values are stored, moved and cast, not computed with: cast them to float32 first.
+    F16,
 }
 
 impl DType {
@@ -21,7 +25,8 @@ impl DType {
     pub const fn size(self) -> usize {
         match self {
             DType::F32 | DType::I32 => 4,
-            DType::U8 | DType::Bool => 1,
+            DType::F16 => 2,
+            DType::U8 | DType::Bool | DType::I8 => 1,
         }
     }
 
@@ -32,7 +37,14 @@ impl DType {
             DType::I32 => "int32",
             DType::U8 => "uint8",
             DType::Bool => "bool",
+            DType::I8 => "int8",
+            DType::F16 => "float16",
         }
+    }
+
+    /// Whether casts to the type keep fractions.
+    pub const fn is_float(self) -> bool {
+        matches!(self, DType::F32 | DType::F16)
     }
 }
 
@@ -47,6 +59,8 @@ mod sealed {
     impl Sealed for f32 {}
     impl Sealed for i32 {}
     impl Sealed for u8 {}
+    impl Sealed for i8 {}
+    impl Sealed for half::f16 {}
 }
 
 /// A Rust type that is stored as it is in an arena. Booleans are read and written as `u8`.
@@ -70,5 +84,17 @@ impl Element for i32 {
 impl Element for u8 {
     fn stores(dtype: DType) -> bool {
         matches!(dtype, DType::U8 | DType::Bool)
+    }
+}
+
+impl Element for i8 {
+    fn stores(dtype: DType) -> bool {
+        dtype == DType::I8
+    }
+}
+
+impl Element for half::f16 {
+    fn stores(dtype: DType) -> bool {
+        dtype == DType::F16
     }
 }

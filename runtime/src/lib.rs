@@ -50,6 +50,7 @@ pub use dtype::{DType, Element};
 pub use error::{Error, Result};
 #[cfg(feature = "alloc")]
 pub use graph::{Graph, Trace};
+pub use half::f16;
 pub use kernel::Level;
 #[cfg(feature = "alloc")]
 pub use op::Var;

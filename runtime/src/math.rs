@@ -255,6 +255,44 @@ pub fn round_half(x: f32) -> f32 {
     if x.is_nan() { x } else { r }
 }
 
+/// The bits of the binary16 number nearest to `x`, ties to even. A NaN keeps the upper bits of its payload.
+#[inline(always)]
+pub fn half_bits(x: f32) -> u16 {
+    let sign = (x.to_bits() >> 16) as u16 & 0x8000;
+    let r = round_half(x).to_bits() & 0x7fff_ffff;
+    // All of these are exact, and none has a subnormal float32, which kernels may run without.
+    let small = (f32::from_bits(r) * 16_777_216.0) as i32 as u16;
+    let normal = (r.wrapping_sub(112 << 23) >> 13) as u16;
+    let payload = (r >> 13) as u16 & 0x3ff;
+    let nan = 0x7c00 | if payload == 0 { 0x200 } else { payload };
+    let special = if r == 0x7f80_0000 { 0x7c00 } else { nan };
+    sign | if r < 0x3880_0000 {
+        small
+    } else if r < 0x7f80_0000 {
+        normal
+    } else {
+        special
+    }
+}
+
+/// The value of a binary16 number; exact.
+#[inline(always)]
+pub fn of_half_bits(bits: u16) -> f32 {
+    let (sign, size) = ((bits as u32 & 0x8000) << 16, bits as u32 & 0x7fff);
+    let small = (size as i32 as f32 * (1.0 / 16_777_216.0)).to_bits();
+    let normal = (size << 13) + (112 << 23);
+    let special = 0x7f80_0000 | size << 13;
+    f32::from_bits(
+        sign | if size < 0x400 {
+            small
+        } else if size < 0x7c00 {
+            normal
+        } else {
+            special
+        },
+    )
+}
+
 /// `|x|`.
 #[inline(always)]
 pub fn abs(x: f32) -> f32 {
@@ -456,6 +494,21 @@ mod tests {
         assert!(round_half(f32::NAN).is_nan() && round_half(-1e9) == f32::NEG_INFINITY);
         assert_eq!([floormod(5.5, -2.0), floormod(-5.5, 2.0), floormod(4.0, 2.0)], [-0.5, 0.5, 0.0]);
         assert!(floormod(1.0, 0.0).is_nan());
+    }
+
+    #[test]
+    fn halves_are_those_of_half() {
+        for bits in 0..=u16::MAX {
+            let (want, got) = (half::f16::from_bits(bits), of_half_bits(bits));
+            assert!(got.to_bits() == want.to_f32().to_bits() || (got.is_nan() && want.is_nan()), "{bits:#x}");
+            assert_eq!(half_bits(got), bits);
+        }
+        // Float32 numbers spread over all exponents.
+        for x in (0..=u32::MAX).step_by(4099).map(f32::from_bits) {
+            let want = half::f16::from_f32(x).to_bits();
+            assert!(half_bits(x) == want || x.is_nan(), "{x:e}");
+            assert_eq!(x.is_nan(), half_bits(x) & 0x7fff > 0x7c00);
+        }
     }
 
     /// Taylor series of erf in double precision.

@@ -3,7 +3,7 @@
 use crate::arena::Buffer;
 use crate::graph::Port;
 use crate::kernel::{View, ViewMut};
-use crate::{DType, Data, Element, Result, Shape, Tensor, misuse};
+use crate::{DType, Data, Element, Result, Shape, Tensor, f16, misuse};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -116,7 +116,7 @@ impl Variables {
 
     /// Adds to the value (`tf.Variable.assign_add`).
     ///
-    /// **Errors** as [`set`](Variables::set), and for bytes and booleans.
+    /// **Errors** as [`set`](Variables::set), and for float16, bytes and booleans.
     pub fn assign_add(&mut self, id: VariableId, value: &Tensor) -> Result<()> {
         self.update(id, value, |a, b| a + b, i32::wrapping_add)
     }
@@ -161,7 +161,7 @@ impl Variables {
         match v.dtype {
             DType::F32 => each(self.slice_mut::<f32>(id)?, value.as_f32()?, float),
             DType::I32 => each(self.slice_mut::<i32>(id)?, value.as_i32()?, integer),
-            DType::U8 | DType::Bool => {
+            DType::U8 | DType::Bool | DType::I8 | DType::F16 => {
                 return Err(misuse!("variable {}: {} has no arithmetic; set it", v.name, v.dtype));
             }
         }
@@ -209,6 +209,8 @@ impl Tensor {
             Data::F32(v) => View::new(v, shape, dtype),
             Data::I32(v) => View::new(v, shape, dtype),
             Data::U8(v) => View::new(v, shape, dtype),
+            Data::I8(v) => View::new(v, shape, dtype),
+            Data::F16(v) => View::new(v, shape, dtype),
             Data::Bool(v) => View::new(crate::arena::bytes_of_bools(v), shape, dtype),
         }
     }
@@ -230,6 +232,16 @@ impl Tensor {
                 let mut v = alloc::vec![0i32; n];
                 fill(&mut ViewMut::new(&mut v, shape, dtype)?)?;
                 Data::I32(v)
+            }
+            DType::I8 => {
+                let mut v = alloc::vec![0i8; n];
+                fill(&mut ViewMut::new(&mut v, shape, dtype)?)?;
+                Data::I8(v)
+            }
+            DType::F16 => {
+                let mut v = alloc::vec![f16::ZERO; n];
+                fill(&mut ViewMut::new(&mut v, shape, dtype)?)?;
+                Data::F16(v)
             }
             DType::U8 | DType::Bool => {
                 let mut v = alloc::vec![0u8; n];

@@ -163,6 +163,8 @@ pub fn array(tensor: &Tensor) -> Array {
         Data::F32(v) => Numbers::F32(v.clone()),
         Data::I32(v) => Numbers::I32(v.clone()),
         Data::U8(v) => Numbers::I32(v.iter().map(|&b| i32::from(b)).collect()),
+        Data::I8(v) => Numbers::I32(v.iter().map(|&b| i32::from(b)).collect()),
+        Data::F16(_) => Numbers::F32(tensor.to_f32_vec()),
         Data::Bool(v) => Numbers::I32(v.iter().map(|&b| i32::from(b)).collect()),
     };
     Array { shape: tensor.shape().to_vec().into_iter().collect(), numbers }

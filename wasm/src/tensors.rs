@@ -23,8 +23,9 @@ impl Tensors {
             .ok_or_else(|| misuse!("tensor: it is disposed; keep it with tf.keep or dispose it later"))
     }
 
-    /// A number for a tensor.
+    /// A number for a tensor. JavaScript has no name for int8 and float16: such tensors become float32.
     pub(crate) fn put(&mut self, tensor: Tensor) -> u32 {
+        let tensor = if DTYPES.contains(&tensor.dtype()) { tensor } else { tensor.to_f32() };
         self.bytes += bytes(&tensor);
         match self.free.pop() {
             Some(id) => {
@@ -156,6 +157,8 @@ impl Core {
             Data::F32(v) => js::Float32Array::new(v).into(),
             Data::I32(v) => js::Int32Array::new(v).into(),
             Data::U8(v) => js::Uint8Array::new(v).into(),
+            // None is kept: see `put`.
+            Data::I8(_) | Data::F16(_) => js::Float32Array::new(&[]).into(),
             Data::Bool(v) => {
                 let bytes: Vec<u8> = v.iter().map(|&b| b as u8).collect();
                 js::Uint8Array::new(&bytes).into()
@@ -188,6 +191,7 @@ fn full(shape: &[usize], value: f64, dtype: u32) -> Result<Tensor> {
         DType::I32 => Data::I32(filled(n, value as i32)?),
         DType::U8 => Data::U8(filled(n, value as u8)?),
         DType::Bool => Data::Bool(filled(n, value != 0.0)?),
+        dtype @ (DType::I8 | DType::F16) => return Err(misuse!("tensor: {dtype} has no name here")),
     };
     Tensor::new(shape, data)
 }

@@ -85,7 +85,7 @@ impl<'b> Var<'b> {
     }
 
     fn is_float(self) -> bool {
-        self.dtype() == DType::F32
+        self.dtype().is_float()
     }
 
     /// As float32 where it is of another type.

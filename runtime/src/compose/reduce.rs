@@ -122,7 +122,7 @@ impl<'b> Var<'b> {
     }
 
     fn arg_reduce(self, axis: isize, smallest: bool) -> Var<'b> {
-        let x = if matches!(self.dtype(), DType::U8 | DType::Bool) { self.cast(DType::I32) } else { self };
+        let x = if self.dtype().size() == 1 { self.cast(DType::I32) } else { self };
         match self.shape().axis(axis) {
             Some(axis) => x.apply(Op::ArgReduce(ArgReduce { smallest, axis: axis as u8 })),
             None => self.poison(misuse!("argmax: axis {axis} is beyond shape {}", self.shape())),

@@ -17,9 +17,7 @@ impl<'b> Var<'b> {
 
     fn scan(self, name: &str, axis: isize, f: impl FnOnce(Var<'b>, usize) -> Var<'b>) -> Var<'b> {
         match self.shape().axis(axis) {
-            Some(axis) if matches!(self.dtype(), DType::U8 | DType::Bool) => {
-                f(self.cast(DType::I32), axis).cast(self.dtype())
-            }
+            Some(axis) if self.dtype().size() == 1 => f(self.cast(DType::I32), axis).cast(self.dtype()),
             Some(axis) => f(self, axis),
             None => self.poison(misuse!("{name}: axis {axis} is beyond shape {}", self.shape())),
         }
@@ -62,7 +60,7 @@ impl<'b> Var<'b> {
     /// `tf.argsort`: the int32 indices that sort this value along `axis`. Equal elements stay in their order, NaN
     /// counts as the largest.
     pub fn argsort(self, axis: isize, descending: bool) -> Var<'b> {
-        let x = if matches!(self.dtype(), DType::U8 | DType::Bool) { self.cast(DType::I32) } else { self };
+        let x = if self.dtype().size() == 1 { self.cast(DType::I32) } else { self };
         match x.shape().axis(axis) {
             Some(axis) => {
                 let last = x.rank() - 1;

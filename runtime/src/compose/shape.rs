@@ -1,7 +1,7 @@
 //! Functions that move elements.
 
 use crate::op::{Op, Var};
-use crate::{Result, Shape, Tensor, misuse};
+use crate::{DType, Result, Shape, Tensor, misuse};
 use alloc::vec::Vec;
 
 impl<'b> Var<'b> {
@@ -107,10 +107,10 @@ impl<'b> Var<'b> {
         if value == 0.0 {
             return self.apply(Op::Pad(begin, to));
         }
-        // The value goes where the padded ones are zero.
-        let inside = (self.scalar_like(1.0).broadcast(shape)).apply(Op::Pad(begin.clone(), to));
-        let border = inside.equal(inside.scalar_like(0.0));
-        Var::select(border, self.scalar_like(value), self.apply(Op::Pad(begin, to)))
+        // The value goes where no element is.
+        let all = Var::new(self.builder(), self.builder().push(Op::Scalar(DType::Bool, 1), &[]));
+        let inside = all.broadcast(shape).apply(Op::Pad(begin.clone(), to));
+        Var::select(inside, self.apply(Op::Pad(begin, to)), self.scalar_like(value))
     }
 
     /// `tf.concat`

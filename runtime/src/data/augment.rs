@@ -215,9 +215,9 @@ impl ImageDataGenerator {
         }
         let values = x.to_f32_vec();
         let white = match x.data() {
-            Data::F32(v) if v.iter().all(|&v| v <= 1.0) => 1.0,
+            Data::F32(_) | Data::F16(_) if values.iter().all(|&v| v <= 1.0) => 1.0,
             Data::Bool(_) => 1.0,
-            Data::F32(_) | Data::I32(_) | Data::U8(_) => 255.0,
+            _ => 255.0,
         };
         Ok(Pictures { values, size: Size { h: shape.dim(1), w: shape.dim(2), c: shape.dim(3) }, white })
     }

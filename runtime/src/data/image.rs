@@ -204,7 +204,7 @@ fn to_bytes(picture: &Tensor) -> Result<Vec<u8>> {
         Data::U8(v) => Ok(v.clone()),
         // NaN becomes 0.
         Data::F32(v) => Ok(v.iter().map(|v| (v * 255.0).round() as u8).collect()),
-        Data::I32(_) | Data::Bool(_) => Err(misuse!(
+        Data::I32(_) | Data::Bool(_) | Data::I8(_) | Data::F16(_) => Err(misuse!(
             "PNG: expected uint8, or float32 from 0 to 1, got {}; cast the picture",
             picture.dtype()
         )),

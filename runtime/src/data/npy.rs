@@ -14,7 +14,7 @@ use std::string::String;
 use std::vec::Vec;
 
 use crate::io::atomic;
-use crate::{Data, MAX_RANK, Result, Shape, Tensor, format_error, unsupported};
+use crate::{Data, MAX_RANK, Result, Shape, Tensor, f16, format_error, unsupported};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// The start of elements is a multiple of this.
@@ -35,10 +35,10 @@ pub fn write(path: impl AsRef<Path>, tensor: &Tensor) -> Result<()> {
     atomic::write(path.as_ref(), &to_bytes(tensor))
 }
 
-/// An array from the bytes of its file. Floats become float32, integers int32, bytes and booleans stay; both byte
-/// orders are read.
+/// An array from the bytes of its file. float16, int8, uint8 and booleans stay, other floats become float32, other
+/// integers int32; both byte orders are read.
 ///
-/// **Errors**: bytes that are no such file, another version, an element type that is none of f4, f8, i1, i2, i4,
+/// **Errors**: bytes that are no such file, another version, an element type that is none of f2, f4, f8, i1, i2, i4,
 /// i8, u1, u2, u4, u8 and b1, an integer that int32 does not hold, elements in Fortran's order, more than 8 axes,
 /// fewer or more elements than promised.
 ///
@@ -84,6 +84,8 @@ pub fn to_bytes(tensor: &Tensor) -> Vec<u8> {
         Data::I32(_) => "<i4",
         Data::U8(_) => "|u1",
         Data::Bool(_) => "|b1",
+        Data::I8(_) => "|i1",
+        Data::F16(_) => "<f2",
     };
     let dims: Vec<String> = tensor.shape().dims().iter().map(|dim| format!("{dim}")).collect();
     let comma = if dims.len() == 1 { "," } else { "" };
@@ -101,7 +103,9 @@ pub fn to_bytes(tensor: &Tensor) -> Vec<u8> {
     match tensor.data() {
         Data::F32(v) => v.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes())),
         Data::I32(v) => v.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes())),
+        Data::F16(v) => v.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes())),
         Data::U8(v) => bytes.extend_from_slice(v),
+        Data::I8(v) => bytes.extend(v.iter().map(|&b| b as u8)),
         Data::Bool(v) => bytes.extend(v.iter().map(|&b| u8::from(b))),
     }
     bytes
@@ -159,7 +163,7 @@ fn quoted(text: &str) -> Option<(&str, &str)> {
 fn elements(descr: &str, shape: Shape, bytes: &[u8]) -> Result<Tensor> {
     let unknown = || {
         unsupported!(
-            ".npy file: element type {descr:?} is none of f4, f8, i1, i2, i4, i8, u1, u2, u4, u8 and b1; cast the \
+            ".npy file: element type {descr:?} is none of f2, f4, f8, i1, i2, i4, i8, u1, u2, u4, u8 and b1; cast the \
              array, for example to float32"
         )
     };
@@ -169,7 +173,7 @@ fn elements(descr: &str, shape: Shape, bytes: &[u8]) -> Result<Tensor> {
     }
     let width = match kind {
         "b1" | "i1" | "u1" => 1,
-        "i2" | "u2" => 2,
+        "f2" | "i2" | "u2" => 2,
         "f4" | "i4" | "u4" => 4,
         "f8" | "i8" | "u8" => 8,
         _ => return Err(unknown()),
@@ -209,6 +213,8 @@ fn elements(descr: &str, shape: Shape, bytes: &[u8]) -> Result<Tensor> {
         "f8" => Data::F32(words.map(|word| f64::from_bits(word) as f32).collect()),
         "u1" => Data::U8(bytes.to_vec()),
         "b1" => Data::Bool(bytes.iter().map(|&b| b != 0).collect()),
+        "f2" => Data::F16(words.map(|word| f16::from_bits(word as u16)).collect()),
+        "i1" => Data::I8(bytes.iter().map(|&b| b as i8).collect()),
         "u2" | "u4" | "u8" => integers(false)?,
         _ => integers(true)?,
     };

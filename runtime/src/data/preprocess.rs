@@ -133,7 +133,7 @@ fn class_indices(who: &str, labels: &Tensor) -> Result<Vec<usize>> {
     };
     match labels.data() {
         Data::U8(v) => Ok(v.iter().map(|&label| usize::from(label)).collect()),
-        Data::F32(_) | Data::I32(_) | Data::Bool(_) => {
+        Data::F32(_) | Data::I32(_) | Data::Bool(_) | Data::I8(_) | Data::F16(_) => {
             labels.to_f32_vec().into_iter().enumerate().map(whole).collect()
         }
     }

@@ -110,6 +110,8 @@ pub fn columns(series: &Tensor, columns: &[usize]) -> Result<Tensor> {
         Data::I32(v) => Tensor::new(&dims, pick(v, features, columns)),
         Data::U8(v) => Tensor::new(&dims, pick(v, features, columns)),
         Data::Bool(v) => Tensor::new(&dims, pick(v, features, columns)),
+        Data::I8(v) => Tensor::new(&dims, pick(v, features, columns)),
+        Data::F16(v) => Tensor::new(&dims, pick(v, features, columns)),
     }
 }
 

@@ -15,8 +15,8 @@
 use crate::nn::layer::Initialize;
 use crate::nn::topology::Topology;
 use crate::nn::{Initializer, LayerConfig, Logs, Losses, Metric, Model, Optimizer};
-use crate::variables::ALIGN;
-use crate::{DType, Data, Result, Shape, Tensor, device_error, format_error, misuse, unsupported};
+use crate::variables::{ALIGN, Variables};
+use crate::{DType, Data, Result, Shape, Tensor, device_error, f16, format_error, misuse, unsupported};
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -67,7 +67,7 @@ impl Model {
             history: self.history().epochs.clone(),
             variables: Vec::new(),
         };
-        file(&mut description, self, self.variables().len())
+        file(&mut description, self.variables(), self.variables().len())
     }
 
     /// The weights alone as a file; custom layers are no obstacle.
@@ -87,7 +87,7 @@ impl Model {
             history: Vec::new(),
             variables: Vec::new(),
         };
-        file(&mut description, self, self.weights().count())
+        file(&mut description, self.variables(), self.weights().count())
     }
 
     /// Takes the weights of a file of weights or of a whole model, by name.
@@ -165,9 +165,9 @@ impl Model {
     }
 }
 
-/// A file of the first `count` variables of a model behind a description.
-fn file(description: &mut Description, model: &Model, count: usize) -> Result<Vec<u8>> {
-    let kept = || model.variables().iter().take(count);
+/// A file of the first `count` variables behind a description.
+fn file(description: &mut Description, variables: &Variables, count: usize) -> Result<Vec<u8>> {
+    let kept = || variables.iter().take(count);
     let described = |(_, v): (_, &crate::variables::Variable)| Stored {
         name: v.name.clone(),
         shape: v.shape,
@@ -180,10 +180,12 @@ fn file(description: &mut Description, model: &Model, count: usize) -> Result<Ve
     bytes.extend_from_slice(&description);
     for (id, _) in kept() {
         bytes.resize(bytes.len().next_multiple_of(ALIGN), 0);
-        match model.variables().get(id)?.data() {
+        match variables.get(id)?.data() {
             Data::F32(v) => v.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes())),
             Data::I32(v) => v.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes())),
+            Data::F16(v) => v.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes())),
             Data::U8(v) => bytes.extend_from_slice(v),
+            Data::I8(v) => bytes.extend(v.iter().map(|&b| b as u8)),
             Data::Bool(v) => bytes.extend(v.iter().map(|&b| b as u8)),
         }
     }
@@ -250,7 +252,9 @@ fn read_tensor(bytes: &[u8], shape: Shape, dtype: DType) -> Result<Tensor> {
     let data = match dtype {
         DType::F32 => Data::F32(words().map(f32::from_le_bytes).collect()),
         DType::I32 => Data::I32(words().map(i32::from_le_bytes).collect()),
+        DType::F16 => Data::F16(bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]])).collect()),
         DType::U8 => Data::U8(bytes.to_vec()),
+        DType::I8 => Data::I8(bytes.iter().map(|&b| b as i8).collect()),
         DType::Bool => Data::Bool(bytes.iter().map(|&b| b != 0).collect()),
     };
     Tensor::new(&shape.list(), data)
@@ -268,6 +272,36 @@ impl Initialize for Values {
                 value.shape()
             )),
             None => Err(format_error!("model file: holds no weight {name}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_of_every_type_are_stored() {
+        let types = [DType::F32, DType::I32, DType::U8, DType::Bool, DType::I8, DType::F16];
+        let shape = Shape::new(&[3]).unwrap();
+        let mut variables = Variables::new();
+        for dtype in types {
+            variables.add(dtype.name(), &Tensor::full_of(shape, -2.6, dtype), false).unwrap();
+        }
+        let mut description = Description {
+            name: String::new(),
+            layers: Vec::new(),
+            topology: Topology::default(),
+            samples: Vec::new(),
+            seed: 0,
+            compiled: None,
+            history: Vec::new(),
+            variables: Vec::new(),
+        };
+        let bytes = file(&mut description, &variables, types.len()).unwrap();
+        let (description, at) = parse(&bytes).unwrap();
+        for ((name, value), dtype) in stored(&bytes, &description, at).unwrap().iter().zip(types) {
+            assert_eq!((name.as_str(), value), (dtype.name(), &Tensor::full_of(shape, -2.6, dtype)));
         }
     }
 }

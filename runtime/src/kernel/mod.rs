@@ -36,7 +36,7 @@ pub use level::Level;
 pub use pool::{Pool2d, average_pool2d, average_pool2d_grad, max_pool2d, max_pool2d_grad};
 pub use threads::Pool;
 pub use vector::{Reduce, flush_denormals, reduce};
-pub use view::{View, ViewMut};
+pub use view::{Bits, View, ViewMut};
 
 /// Whether small code goes before the speed of what is rare: in a page, which downloads every byte of it. The build of
 /// the npm package sets `gradling_compact`.

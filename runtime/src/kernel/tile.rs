@@ -1,13 +1,13 @@
 //! Loops of fused elementwise regions: a short register program runs over tiles of a few hundred elements
 //! that stay in the first-level cache.
 //!
-//! Every register holds 32-bit words: floats by their bits, integers, and booleans as 0 or 1. Operands that
-//! cover the whole loop are read where they lie; broadcast operands are expanded a tile at a time. Results
+//! Every register holds 32-bit words: floats by their bits, integers, and booleans as 0 or 1; float16 is widened
+//! when it is read and rounded when it is stored. Operands that cover the whole loop are read where they lie; broadcast operands are expanded a tile at a time. Results
 //! are stored after the whole program ran on a tile, so a result may overwrite an operand of the same layout.
 #![allow(unsafe_code)]
 
 use super::{Cpu, Level, View, ViewMut};
-use crate::{DType, MAX_RANK, Shape};
+use crate::{DType, MAX_RANK, Shape, math};
 use core::mem::MaybeUninit;
 
 /// Elements per tile.
@@ -27,6 +27,10 @@ pub struct Register([u32; TILE]);
 
 /// A program over registers: operands arrive in registers `0..reads`, results leave from `results()`.
 pub trait Program: Sync {
+    /// Whether code for operands of type int8 is linked; without it they read as 0.
+    const INT8: bool;
+    /// Whether code for operands and results of type float16 is linked; without it they are 0.
+    const FLOAT16: bool;
     /// How many registers the program uses.
     fn registers(&self) -> usize;
     /// Writes registers that stay the same for every tile.
@@ -325,7 +329,7 @@ fn tiles<P: Program>(program: &P, over: &Shape, reads: &[View], writes: &[ViewMu
     for (i, read) in reads.iter().enumerate() {
         patterns[i] = access(read.shape(), over).unwrap_or(Access::Splat);
         if matches!(patterns[i], Access::Splat) {
-            let word = word(read, 0);
+            let word = word::<P>(read, 0);
             registers.fill(i as u8, word);
         }
     }
@@ -338,12 +342,12 @@ fn tiles<P: Program>(program: &P, over: &Shape, reads: &[View], writes: &[ViewMu
         for (i, (read, &pattern)) in reads.iter().zip(patterns).enumerate() {
             // Whole periods later a cyclic operand reads as on the first tile, whose register no program overwrites.
             if start == range.start || !matches!(pattern, Access::Cyclic(n) if size.is_multiple_of(n)) {
-                load(&mut registers, i, read, pattern, over, start);
+                load::<P>(&mut registers, i, read, pattern, over, start);
             }
         }
         program.execute(&mut registers);
         for (&r, write) in program.results().iter().zip(writes) {
-            store(&registers, r, write, start);
+            store::<P>(&registers, r, write, start);
         }
         start += registers.count;
     }
@@ -368,40 +372,51 @@ fn tile_size(patterns: &[Access]) -> usize {
 
 /// Element `i` of a view as a word.
 #[inline(always)]
-fn word(view: &View, i: usize) -> u32 {
-    debug_assert!(i < view.shape().numel());
-    // SAFETY: callers stay below the element count.
+fn word<P: Program>(view: &View, i: usize) -> u32 {
+    let mut word = [0];
+    widen::<P>(view, i, &mut word);
+    word[0]
+}
+
+/// The elements of a view from `start` on as words. A loop for each type, so that each can be vectorized.
+#[inline(always)]
+fn widen<P: Program>(view: &View, start: usize, to: &mut [u32]) {
+    debug_assert!(start + to.len() <= view.shape().numel());
+    // SAFETY: callers stay below the element count; `each` reads elements of the size of the type.
     unsafe {
         match view.dtype() {
-            DType::F32 | DType::I32 => view.start().cast::<u32>().add(i).read(),
-            DType::U8 | DType::Bool => view.start().add(i).read() as u32,
+            DType::F32 | DType::I32 => each(view.start().cast::<u32>().add(start), to, |x| x),
+            DType::U8 | DType::Bool => each(view.start().add(start), to, u32::from),
+            DType::I8 if P::INT8 => each(view.start().cast::<i8>().add(start), to, |x| x as u32),
+            DType::F16 if P::FLOAT16 => {
+                each(view.start().cast::<u16>().add(start), to, |x| math::of_half_bits(x).to_bits());
+            }
+            DType::I8 | DType::F16 => to.fill(0),
         }
     }
 }
 
-/// Elements of a view from `from` on as words.
+/// `to[i] = f(from[i])`
+///
+/// # Safety
+/// `from` addresses as many elements as `to` has.
 #[inline(always)]
-fn words(view: &View, from: usize, to: &mut [u32]) {
-    debug_assert!(from + to.len() <= view.shape().numel());
-    // SAFETY: callers stay below the element count.
-    unsafe {
-        match view.dtype() {
-            DType::F32 | DType::I32 => {
-                let start = view.start().cast::<u32>().add(from);
-                core::ptr::copy_nonoverlapping(start, to.as_mut_ptr(), to.len());
-            }
-            DType::U8 | DType::Bool => {
-                let start = view.start().add(from);
-                for (i, y) in to.iter_mut().enumerate() {
-                    *y = u32::from(start.add(i).read());
-                }
-            }
-        }
+unsafe fn each<T: Copy>(from: *const T, to: &mut [u32], f: impl Fn(T) -> u32) {
+    for (i, y) in to.iter_mut().enumerate() {
+        // SAFETY: i is below the length of `to`.
+        *y = f(unsafe { from.add(i).read() });
     }
 }
 
 #[inline(always)]
-fn load(registers: &mut Registers, r: usize, view: &View, pattern: Access, over: &Shape, start: usize) {
+fn load<P: Program>(
+    registers: &mut Registers,
+    r: usize,
+    view: &View,
+    pattern: Access,
+    over: &Shape,
+    start: usize,
+) {
     let wide = view.dtype().size() == 4;
     let (count, whole) = (registers.count, start + registers.blocks * BLOCK <= view.shape().numel());
     match pattern {
@@ -410,13 +425,13 @@ fn load(registers: &mut Registers, r: usize, view: &View, pattern: Access, over:
             // SAFETY: the blocks of this tile are inside the view; the words are read before any store of this tile.
             registers.source[r] = unsafe { view.start().cast::<u32>().add(start) };
         }
-        Access::Full => words(view, start, &mut registers.write(r as u8)[..count]),
+        Access::Full => widen::<P>(view, start, &mut registers.write(r as u8)[..count]),
         Access::Cyclic(n) => {
             let mut at = start % n;
             let mut rest = &mut registers.write(r as u8)[..count];
             while !rest.is_empty() {
                 let (now, later) = rest.split_at_mut((n - at).min(rest.len()));
-                words(view, at, now);
+                widen::<P>(view, at, now);
                 (rest, at) = (later, 0);
             }
         }
@@ -425,7 +440,7 @@ fn load(registers: &mut Registers, r: usize, view: &View, pattern: Access, over:
             let mut rest = &mut registers.write(r as u8)[..count];
             while !rest.is_empty() {
                 let (now, later) = rest.split_at_mut(left.min(rest.len()));
-                now.fill(word(view, at));
+                now.fill(word::<P>(view, at));
                 rest = later;
                 at += 1;
                 left = n;
@@ -441,7 +456,7 @@ fn load(registers: &mut Registers, r: usize, view: &View, pattern: Access, over:
             }
             let mut at: usize = (0..rank).map(|a| index[a] * strides[a]).sum();
             for y in registers.write(r as u8).iter_mut().take(count) {
-                *y = word(view, at);
+                *y = word::<P>(view, at);
                 for a in (0..rank).rev() {
                     index[a] += 1;
                     at += strides[a];
@@ -457,7 +472,7 @@ fn load(registers: &mut Registers, r: usize, view: &View, pattern: Access, over:
 }
 
 #[inline(always)]
-fn store(registers: &Registers, r: u8, view: &ViewMut, start: usize) {
+fn store<P: Program>(registers: &Registers, r: u8, view: &ViewMut, start: usize) {
     let words = &registers.read(r)[..registers.count];
     // SAFETY: start + count is at most the element count; threads store at disjoint ranges; the words are copied
     // with `copy` since a result that is an operand itself may lie at the same place.
@@ -466,12 +481,19 @@ fn store(registers: &Registers, r: u8, view: &ViewMut, start: usize) {
             DType::F32 | DType::I32 => {
                 core::ptr::copy(words.as_ptr(), view.start().cast::<u32>().add(start), words.len());
             }
-            DType::U8 | DType::Bool => {
+            DType::U8 | DType::Bool | DType::I8 => {
                 let to = view.start().add(start);
                 for (i, &w) in words.iter().enumerate() {
                     to.add(i).write(w as u8);
                 }
             }
+            DType::F16 if P::FLOAT16 => {
+                let to = view.start().cast::<u16>().add(start);
+                for (i, &w) in words.iter().enumerate() {
+                    to.add(i).write(math::half_bits(f32::from_bits(w)));
+                }
+            }
+            DType::F16 => {}
         }
     }
 }

@@ -4,6 +4,19 @@
 use crate::{DType, Element, Result, Shape, misuse};
 use core::marker::PhantomData;
 
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for u8 {}
+    impl Sealed for u16 {}
+    impl Sealed for u32 {}
+}
+
+/// The bits of an element, for kernels that move elements and look at none.
+pub trait Bits: Copy + Default + sealed::Sealed + 'static {}
+impl Bits for u8 {}
+impl Bits for u16 {}
+impl Bits for u32 {}
+
 /// A tensor that a kernel reads.
 ///
 /// A view may share its memory with a [`ViewMut`] of the same step only where the plan marked the step as in
@@ -70,6 +83,13 @@ impl<'a> View<'a> {
         // SAFETY: type and count were checked on construction and here; not in place (see `View`).
         Ok(unsafe { core::slice::from_raw_parts(self.start.cast(), self.shape.numel()) })
     }
+
+    /// The bits of the elements; **errors** when an element has another size.
+    pub fn bits<T: Bits>(&self) -> Result<&'a [T]> {
+        check_bits::<T>(&self.shape, self.dtype)?;
+        // SAFETY: as in `slice`; integers of the size of an element have its alignment.
+        Ok(unsafe { core::slice::from_raw_parts(self.start.cast(), self.shape.numel()) })
+    }
 }
 
 impl<'a> ViewMut<'a> {
@@ -108,11 +128,25 @@ impl<'a> ViewMut<'a> {
         // SAFETY: type and count were checked on construction and here; the borrow of `self` keeps it unique.
         Ok(unsafe { core::slice::from_raw_parts_mut(self.start.cast(), self.shape.numel()) })
     }
+
+    /// The bits of the elements; **errors** when an element has another size. Only bits of elements may be written.
+    pub fn bits<T: Bits>(&mut self) -> Result<&mut [T]> {
+        check_bits::<T>(&self.shape, self.dtype)?;
+        // SAFETY: as in `slice`; integers of the size of an element have its alignment.
+        Ok(unsafe { core::slice::from_raw_parts_mut(self.start.cast(), self.shape.numel()) })
+    }
 }
 
 fn check<T: Element>(len: usize, shape: &Shape, dtype: DType) -> Result<()> {
     if !T::stores(dtype) || len != shape.numel() {
         return Err(misuse!("view: {len} elements do not hold a {dtype} tensor of shape {shape}"));
+    }
+    Ok(())
+}
+
+fn check_bits<T: Bits>(shape: &Shape, dtype: DType) -> Result<()> {
+    if size_of::<T>() != dtype.size() {
+        return Err(misuse!("view: {} bytes are no {dtype} of a tensor of shape {shape}", size_of::<T>()));
     }
     Ok(())
 }

@@ -149,6 +149,8 @@ pub(super) fn gather(session: &mut Session, input: usize, t: &Tensor, rows: &[u3
         Data::F32(v) => copy(session.input_mut(input)?, v, rows),
         Data::I32(v) => copy(session.input_mut(input)?, v, rows),
         Data::U8(v) => copy(session.input_mut(input)?, v, rows),
+        Data::I8(v) => copy(session.input_mut(input)?, v, rows),
+        Data::F16(v) => copy(session.input_mut(input)?, v, rows),
         Data::Bool(v) => copy::<u8>(session.input_mut(input)?, crate::arena::bytes_of_bools(v), rows),
     }
     Ok(())
@@ -167,9 +169,11 @@ pub(super) fn check_labels(
         Data::U8(v) => v.iter().position(|&l| wrong(l as i32)).map(|i| (i, v[i] as f32)),
         Data::I32(v) => v.iter().position(|&l| wrong(l)).map(|i| (i, v[i] as f32)),
         Data::Bool(v) => v.iter().position(|&l| wrong(l as i32)).map(|i| (i, 1.0)),
-        Data::F32(v) => {
+        Data::I8(v) => v.iter().position(|&l| wrong(l as i32)).map(|i| (i, v[i] as f32)),
+        Data::F32(_) | Data::F16(_) => {
+            let v = y.to_f32();
             let whole = |l: f32| crate::math::floor(l) == l && !wrong(l as i32);
-            v.iter().position(|&l| !whole(l)).map(|i| (i, v[i]))
+            v.as_f32()?.iter().enumerate().find(|(_, l)| !whole(**l)).map(|(i, l)| (i, *l))
         }
     };
     match bad {

@@ -51,6 +51,7 @@ pub(super) fn execute(r: &mut Registers, instruction: &Instruction) {
         Scalar::BoolOfFloat => r.map_vectors(to, a, |x| bit(f32x4_ne(x, zero))),
         Scalar::BoolOfInt => r.map_vectors(to, a, |x| bit(i32x4_ne(x, zero))),
         Scalar::Copy => r.map_vectors(to, a, |x| x),
+        Scalar::SignedByteOfInt => r.map_vectors(to, a, |x| i32x4_shr(i32x4_shl(x, 24), 24)),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::region::{Instruction, Region, Scalar};
 #[cfg(feature = "alloc")]
 use super::scalar::{Binary, Compare, Unary};
-use super::{Kernels, Kind, Op, expect_f32, expect_operands};
+use super::{Kernels, Kind, Op, expect_f32, expect_number, expect_operands, wrong_type};
 use crate::kernel::{Cpu, View, ViewMut};
 use crate::{DType, Result, misuse};
 use heapless::Vec as Fixed;
@@ -22,6 +22,7 @@ pub(super) fn infer(op: &Op, inputs: &[Kind]) -> Result<Kind> {
         None => Ok(()),
     };
     let booleans = |count: usize| match inputs[..count].iter().find(|(_, d)| *d != DType::Bool) {
+        Some((_, DType::F16)) => Err(wrong_type(name, "bool", DType::F16)),
         Some((_, d)) => Err(misuse!("{name}: expected bool, got {d}; compare it with 0 first")),
         None => Ok(()),
     };
@@ -29,8 +30,8 @@ pub(super) fn infer(op: &Op, inputs: &[Kind]) -> Result<Kind> {
         Op::Unary(_) => expect_f32(name, inputs).map(|_| (shape, dtype)),
         Op::Binary(_) | Op::Compare(_) => {
             same_type(0)?;
-            if matches!(dtype, DType::U8 | DType::Bool) && matches!(op, Op::Binary(_)) {
-                return Err(misuse!("{name}: expected float32 or int32, got {dtype}; cast it first"));
+            if dtype == DType::F16 || matches!(op, Op::Binary(_)) {
+                expect_number(name, dtype)?;
             }
             Ok((shape, if matches!(op, Op::Compare(_)) { DType::Bool } else { dtype }))
         }
@@ -64,8 +65,7 @@ pub(crate) fn scalar(op: &Op, operand: DType) -> (Scalar, Option<Scalar>) {
         Op::Or => (Scalar::Or, None),
         Op::Not => (Scalar::Not, None),
         Op::Select => (Scalar::Select, None),
-        Op::Cast(DType::U8) if float => (Scalar::IntOfFloat, Some(Scalar::ByteOfInt)),
-        Op::Cast(to) => (Scalar::cast(operand, *to), None),
+        Op::Cast(to) => Scalar::cast(operand, *to),
         _ => (Scalar::Copy, None),
     }
 }
@@ -136,7 +136,8 @@ pub(super) fn vjp<'b>(
             let zero = g.scalar_like(0.0);
             vec![None, Some(Var::select(x[0], g, zero)), Some(Var::select(x[0], zero, g))]
         }
-        Op::Cast(DType::F32) if x[0].dtype() == DType::F32 => vec![Some(g)],
+        // The cotangent of float16 is float32: see `autodiff`.
+        Op::Cast(to) if to.is_float() && x[0].dtype().is_float() => vec![Some(g)],
         Op::Cast(_) | Op::Not | Op::StopGradient => vec![None],
         Op::Compare(Compare::Equal | Compare::NotEqual | Compare::Less | Compare::LessEqual) => {
             vec![None, None]

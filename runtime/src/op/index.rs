@@ -1,6 +1,6 @@
 //! Picking elements by index, and its transpose, adding at indices.
 
-use super::{Kind, expect_operands};
+use super::{Kernels, Kind, expect_number, expect_operands, used};
 use crate::kernel::{View, ViewMut, index};
 use crate::{DType, Result, Shape, misuse};
 use serde::{Deserialize, Serialize};
@@ -60,14 +60,14 @@ impl Gather {
         Ok((shape, inputs[0].1))
     }
 
-    pub(super) fn run(&self, reads: &[View], writes: &mut [ViewMut]) -> Result<()> {
+    pub(super) fn run<const K: Kernels>(&self, reads: &[View], writes: &mut [ViewMut]) -> Result<()> {
         let ([x, i], [y]) = (reads, writes) else { return Err(misuse!("gather: expected 2 operands")) };
         let (_, g) = self.geometry("gather", x.shape(), (*i.shape(), i.dtype()))?;
         let i = i.slice::<i32>()?;
-        match y.dtype() {
-            DType::F32 => index::gather(&g, x.slice::<f32>()?, i, y.slice::<f32>()?),
-            DType::I32 => index::gather(&g, x.slice::<i32>()?, i, y.slice::<i32>()?),
-            DType::U8 | DType::Bool => index::gather(&g, x.slice::<u8>()?, i, y.slice::<u8>()?),
+        match y.dtype().size() {
+            4 => index::gather(&g, x.bits::<u32>()?, i, y.bits()?),
+            2 if K & used::FLOAT16 != 0 => index::gather(&g, x.bits::<u16>()?, i, y.bits()?),
+            _ => index::gather(&g, x.bits::<u8>()?, i, y.bits()?),
         }
         .map_err(|bad| out_of_range("gather", bad, &g))
     }
@@ -79,7 +79,7 @@ impl Gather {
         g: super::Var<'b>,
     ) -> alloc::vec::Vec<Option<super::Var<'b>>> {
         use super::{Op, Var};
-        if x[0].dtype() != DType::F32 {
+        if !x[0].dtype().is_float() {
             return alloc::vec![None, None];
         }
         let scatter = Scatter { gather: *self, shape: x[0].shape() };
@@ -95,9 +95,7 @@ impl Scatter {
         if updates != wanted {
             return Err(misuse!("scatter: expected updates of shape {wanted}, got {updates}"));
         }
-        if matches!(dtype, DType::U8 | DType::Bool) {
-            return Err(misuse!("scatter: expected float32 or int32, got {dtype}; cast it first"));
-        }
+        expect_number("scatter", dtype)?;
         Ok((self.shape, dtype))
     }
 
@@ -109,9 +107,7 @@ impl Scatter {
         let i = i.slice::<i32>()?;
         match y.dtype() {
             DType::F32 => index::scatter_add(&g, i, updates.slice::<f32>()?, y.slice::<f32>()?, |a, b| a + b),
-            DType::I32 | DType::U8 | DType::Bool => {
-                index::scatter_add(&g, i, updates.slice::<i32>()?, y.slice::<i32>()?, i32::wrapping_add)
-            }
+            _ => index::scatter_add(&g, i, updates.slice::<i32>()?, y.slice::<i32>()?, i32::wrapping_add),
         }
         .map_err(|bad| out_of_range("scatter", bad, &g))
     }

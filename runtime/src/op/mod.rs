@@ -64,7 +64,7 @@ pub enum Op {
     Variable(u16),
     /// Constant `n` of the graph.
     Constant(u16),
-    /// A scalar of this element type; floats by their bits.
+    /// A scalar of this element type: floats by the bits of the float32, integers by their low bits.
     Scalar(DType, u32),
     /// 0, 1, 2, … along the last axis of this shape, int32 (`tf.range`).
     Iota(Shape),
@@ -264,14 +264,15 @@ impl Op {
         writes: &mut [ViewMut],
         workspace: &mut [f32],
     ) -> Result<()> {
-        if self.kernels() & !K != 0 {
+        let dtypes = reads.iter().map(View::dtype).chain(writes.iter().map(ViewMut::dtype));
+        if (self.kernels() | used::of_types(dtypes)) & !K != 0 {
             return self.not_linked();
         }
         match self {
             Op::Input(_) | Op::Variable(_) | Op::Constant(_) => {
                 Err(misuse!("{}: a source is not computed", self.name()))
             }
-            Op::Scalar(..) | Op::Iota(_) if K & used::SOURCE != 0 => source::run(self, writes),
+            Op::Scalar(..) | Op::Iota(_) if K & used::SOURCE != 0 => source::run::<K>(self, writes),
             Op::Random(r) if K & used::RANDOM != 0 => r.run(cpu, reads, writes),
             Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::And | Op::Or | Op::Not => {
                 elementwise::run::<K>(self, cpu, reads, writes)
@@ -280,10 +281,10 @@ impl Op {
                 elementwise::run::<K>(self, cpu, reads, writes)
             }
             Op::Region(r) => r.run::<K>(cpu, reads, writes),
-            Op::Reshape(_) if K & used::RESHAPE != 0 => movement::copy(reads, writes),
-            Op::Concat(axis) if K & used::CONCAT != 0 => movement::concat(*axis as usize, reads, writes),
+            Op::Reshape(_) if K & used::RESHAPE != 0 => movement::copy::<K>(reads, writes),
+            Op::Concat(axis) if K & used::CONCAT != 0 => movement::concat::<K>(*axis as usize, reads, writes),
             Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) | Op::Reverse(_) if K & used::MOVE != 0 => {
-                movement::run(self, reads, writes)
+                movement::run::<K>(self, reads, writes)
             }
             Op::Matmul(ta, tb) if K & used::MATMUL != 0 => {
                 matmul::run(*ta, *tb, cpu, reads, writes, workspace)
@@ -292,7 +293,7 @@ impl Op {
             Op::Pool(p) if K & used::ANY_POOL != 0 => p.run::<K>(cpu, reads, writes),
             Op::Reduce(r) if K & used::REDUCE != 0 => r.run(cpu, reads, writes),
             Op::ArgReduce(a) if K & used::ARG_REDUCE != 0 => a.run(reads, writes),
-            Op::Gather(g) if K & used::GATHER != 0 => g.run(reads, writes),
+            Op::Gather(g) if K & used::GATHER != 0 => g.run::<K>(reads, writes),
             Op::Scatter(s) if K & used::SCATTER != 0 => s.run(reads, writes),
             Op::Recurrence(r) if K & used::RECURRENCE != 0 => r.run(reads, writes),
             Op::Argsort(a) if K & used::SORT != 0 => a.run(reads, writes),
@@ -382,7 +383,24 @@ pub(crate) fn expect_operands(op: &str, inputs: &[Kind], n: usize) -> Result<()>
 /// Checks that every operand is float32.
 pub(crate) fn expect_f32(op: &str, inputs: &[Kind]) -> Result<()> {
     match inputs.iter().find(|(_, d)| *d != DType::F32) {
-        Some((_, d)) => Err(misuse!("{op}: expected float32, got {d}; cast it first")),
+        Some((_, d)) => Err(wrong_type(op, "float32", *d)),
         None => Ok(()),
+    }
+}
+
+/// Checks that values can be added and multiplied.
+pub(crate) fn expect_number(op: &str, dtype: DType) -> Result<()> {
+    match dtype {
+        DType::F32 | DType::I32 => Ok(()),
+        DType::U8 | DType::Bool | DType::I8 | DType::F16 => Err(wrong_type(op, "float32 or int32", dtype)),
+    }
+}
+
+/// The error of an op on a type that it does not take.
+#[cold]
+pub(crate) fn wrong_type(op: &str, expected: &str, got: DType) -> Error {
+    match got {
+        DType::F16 => misuse!("{op}: got float16, which is storage only; cast to float32 first"),
+        _ => misuse!("{op}: expected {expected}, got {got}; cast it first"),
     }
 }

@@ -1,8 +1,8 @@
 //! Ops that move elements without changing them.
 
-use super::{Kind, Op, expect_operands};
-use crate::kernel::{View, ViewMut, movement};
-use crate::{DType, Element, Result, Shape, misuse};
+use super::{Kernels, Kind, Op, expect_operands, used};
+use crate::kernel::{Bits, View, ViewMut, movement};
+use crate::{Result, Shape, misuse};
 
 /// The kind of another shape of the same elements, or of a larger one.
 pub(super) fn infer_size(op: &Op, inputs: &[Kind]) -> Result<Kind> {
@@ -81,64 +81,64 @@ pub(super) fn infer_concat(axis: usize, inputs: &[Kind]) -> Result<Kind> {
 }
 
 /// Copies the elements.
-pub(super) fn copy(reads: &[View], writes: &mut [ViewMut]) -> Result<()> {
+pub(super) fn copy<const K: Kernels>(reads: &[View], writes: &mut [ViewMut]) -> Result<()> {
     let ([x], [y]) = (reads, writes) else { return Err(misuse!("reshape: expected one operand")) };
-    match y.dtype() {
-        DType::F32 => y.slice::<f32>()?.copy_from_slice(x.slice()?),
-        DType::I32 => y.slice::<i32>()?.copy_from_slice(x.slice()?),
-        DType::U8 | DType::Bool => y.slice::<u8>()?.copy_from_slice(x.slice()?),
+    match y.dtype().size() {
+        4 => y.bits::<u32>()?.copy_from_slice(x.bits()?),
+        2 if K & used::FLOAT16 != 0 => y.bits::<u16>()?.copy_from_slice(x.bits()?),
+        _ => y.bits::<u8>()?.copy_from_slice(x.bits()?),
     }
     Ok(())
 }
 
 /// Copies operands one after another along an axis.
-pub(super) fn concat(axis: usize, reads: &[View], writes: &mut [ViewMut]) -> Result<()> {
+pub(super) fn concat<const K: Kernels>(axis: usize, reads: &[View], writes: &mut [ViewMut]) -> Result<()> {
     let [y] = writes else { return Err(misuse!("concat: no result")) };
-    match y.dtype() {
-        DType::F32 => concat_as::<f32>(axis, reads, y),
-        DType::I32 => concat_as::<i32>(axis, reads, y),
-        DType::U8 | DType::Bool => concat_as::<u8>(axis, reads, y),
+    match y.dtype().size() {
+        4 => concat_as::<u32>(axis, reads, y),
+        2 if K & used::FLOAT16 != 0 => concat_as::<u16>(axis, reads, y),
+        _ => concat_as::<u8>(axis, reads, y),
     }
 }
 
-fn concat_as<T: Element>(axis: usize, reads: &[View], y: &mut ViewMut) -> Result<()> {
+fn concat_as<T: Bits>(axis: usize, reads: &[View], y: &mut ViewMut) -> Result<()> {
     let inner = |shape: &Shape| (axis..shape.rank()).map(|a| shape.dim(a as isize)).product::<usize>();
     let row = inner(y.shape());
-    let y = y.slice::<T>()?;
+    let y = y.bits::<T>()?;
     let mut at = 0;
     for x in reads {
         let part = inner(x.shape());
-        movement::columns(x.slice::<T>()?, part, y, row, at);
+        movement::columns(x.bits::<T>()?, part, y, row, at);
         at += part;
     }
     Ok(())
 }
 
 /// Runs any movement but `Reshape`, `Broadcast` and `Concat`.
-pub(super) fn run(op: &Op, reads: &[View], writes: &mut [ViewMut]) -> Result<()> {
+pub(super) fn run<const K: Kernels>(op: &Op, reads: &[View], writes: &mut [ViewMut]) -> Result<()> {
     let Some(y) = writes.first_mut() else { return Err(misuse!("{}: no result", op.name())) };
-    match y.dtype() {
-        DType::F32 => run_as::<f32>(op, reads, y),
-        DType::I32 => run_as::<i32>(op, reads, y),
-        DType::U8 | DType::Bool => run_as::<u8>(op, reads, y),
+    match y.dtype().size() {
+        4 => run_as::<u32>(op, reads, y),
+        2 if K & used::FLOAT16 != 0 => run_as::<u16>(op, reads, y),
+        _ => run_as::<u8>(op, reads, y),
     }
 }
 
-fn run_as<T: Element>(op: &Op, reads: &[View], y: &mut ViewMut) -> Result<()> {
+fn run_as<T: Bits>(op: &Op, reads: &[View], y: &mut ViewMut) -> Result<()> {
     let to: Shape = *y.shape();
-    let out = y.slice::<T>()?;
+    let out = y.bits::<T>()?;
     match op {
-        Op::Transpose(order) => movement::transpose(reads[0].slice::<T>()?, reads[0].shape(), order, out),
+        Op::Transpose(order) => movement::transpose(reads[0].bits::<T>()?, reads[0].shape(), order, out),
         Op::Slice(begin, _) => {
             let x = &reads[0];
-            movement::copy_box(x.slice::<T>()?, x.shape(), begin, out, &to, &[0; crate::MAX_RANK], &to);
+            movement::copy_box(x.bits::<T>()?, x.shape(), begin, out, &to, &[0; crate::MAX_RANK], &to);
         }
         Op::Pad(begin, _) => {
             let x = &reads[0];
             out.fill(T::default());
-            movement::copy_box(x.slice::<T>()?, x.shape(), &[0; crate::MAX_RANK], out, &to, begin, x.shape());
+            movement::copy_box(x.bits::<T>()?, x.shape(), &[0; crate::MAX_RANK], out, &to, begin, x.shape());
         }
-        Op::Reverse(axes) => movement::reverse(reads[0].slice::<T>()?, &to, *axes, out),
+        Op::Reverse(axes) => movement::reverse(reads[0].bits::<T>()?, &to, *axes, out),
         _ => return Err(misuse!("{}: not a movement", op.name())),
     }
     Ok(())

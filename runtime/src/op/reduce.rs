@@ -2,7 +2,7 @@
 
 #[cfg(feature = "alloc")]
 use super::used::{RECURRENCE, linked};
-use super::{Kind, expect_operands};
+use super::{Kind, expect_number, expect_operands};
 use crate::kernel::{self, Cpu, View, ViewMut};
 use crate::{DType, Result, Shape, misuse};
 use serde::{Deserialize, Serialize};
@@ -177,7 +177,7 @@ impl ArgReduce {
         let y = y.slice::<i32>()?;
         match x.dtype() {
             DType::F32 => self.each(x.slice::<f32>()?, mid, inner, y),
-            DType::I32 | DType::U8 | DType::Bool => self.each(x.slice::<i32>()?, mid, inner, y),
+            _ => self.each(x.slice::<i32>()?, mid, inner, y),
         }
         Ok(())
     }
@@ -200,15 +200,6 @@ impl ArgReduce {
                     (best, *y) = (Some(v), j as i32);
                 }
             }
-        }
-    }
-}
-
-fn expect_number(name: &str, dtype: DType) -> Result<()> {
-    match dtype {
-        DType::F32 | DType::I32 => Ok(()),
-        DType::U8 | DType::Bool => {
-            Err(misuse!("{name}: expected float32 or int32, got {dtype}; cast it first"))
         }
     }
 }

@@ -4,7 +4,6 @@
 
 use super::Kernels;
 use super::scalar::{Binary, Compare, Unary};
-#[cfg(not(all(gradling_compact, target_arch = "wasm32", target_feature = "simd128")))]
 use super::used;
 use crate::kernel::tile::{self, Program, REGISTERS, Registers};
 use crate::kernel::{Cpu, View, ViewMut};
@@ -52,6 +51,8 @@ pub enum Scalar {
     BoolOfInt,
     /// The operand unchanged.
     Copy,
+    /// Low eight bits, of which the highest is the sign.
+    SignedByteOfInt,
 }
 
 /// One instruction: `to = op(a, b, c)`; operands the function does not take are ignored.
@@ -94,22 +95,29 @@ impl Scalar {
             Scalar::Binary(_) | Scalar::BinaryI32(_) => 2,
             Scalar::Compare(_) | Scalar::CompareI32(_) | Scalar::And | Scalar::Or => 2,
             Scalar::Unary(_) | Scalar::Not | Scalar::FloatOfInt | Scalar::IntOfFloat | Scalar::ByteOfInt => 1,
-            Scalar::BoolOfFloat | Scalar::BoolOfInt | Scalar::Copy => 1,
+            Scalar::BoolOfFloat | Scalar::BoolOfInt | Scalar::Copy | Scalar::SignedByteOfInt => 1,
         }
     }
 
-    /// The conversion between element types.
-    pub fn cast(from: DType, to: DType) -> Scalar {
+    /// The conversion between element types: two functions where one cannot do it.
+    pub fn cast(from: DType, to: DType) -> (Scalar, Option<Scalar>) {
+        let half = Scalar::Unary(Unary::Half);
         match (from, to) {
-            (DType::F32, DType::F32) => Scalar::Copy,
-            (DType::I32, DType::I32) => Scalar::Copy,
-            (DType::U8, DType::U8 | DType::I32) => Scalar::Copy,
-            (DType::Bool, DType::Bool | DType::I32 | DType::U8) => Scalar::Copy,
-            (_, DType::F32) => Scalar::FloatOfInt,
-            (DType::F32, DType::I32 | DType::U8) => Scalar::IntOfFloat,
-            (DType::I32, DType::U8) => Scalar::ByteOfInt,
-            (DType::F32, DType::Bool) => Scalar::BoolOfFloat,
-            (DType::I32 | DType::U8, DType::Bool) => Scalar::BoolOfInt,
+            // float16 is a float in registers, of which fewer bits are not 0.
+            (DType::F32, DType::F16) => (half, None),
+            (DType::F32 | DType::F16, DType::F32 | DType::F16) => (Scalar::Copy, None),
+            (DType::F32 | DType::F16, DType::I32) => (Scalar::IntOfFloat, None),
+            (DType::F32 | DType::F16, DType::U8) => (Scalar::IntOfFloat, Some(Scalar::ByteOfInt)),
+            (DType::F32 | DType::F16, DType::I8) => (Scalar::IntOfFloat, Some(Scalar::SignedByteOfInt)),
+            (DType::F32 | DType::F16, DType::Bool) => (Scalar::BoolOfFloat, None),
+            (DType::I32, DType::F16) => (Scalar::FloatOfInt, Some(half)),
+            (_, DType::F32 | DType::F16) => (Scalar::FloatOfInt, None),
+            (DType::Bool, _) => (Scalar::Copy, None),
+            (_, DType::I32) => (Scalar::Copy, None),
+            (DType::U8, DType::U8) | (DType::I8, DType::I8) => (Scalar::Copy, None),
+            (DType::I32 | DType::I8, DType::U8) => (Scalar::ByteOfInt, None),
+            (DType::I32 | DType::U8, DType::I8) => (Scalar::SignedByteOfInt, None),
+            (DType::I32 | DType::U8 | DType::I8, DType::Bool) => (Scalar::BoolOfInt, None),
         }
     }
 }
@@ -165,6 +173,9 @@ impl Region {
 struct Linked<'r, const K: Kernels>(&'r Region);
 
 impl<const K: Kernels> Program for Linked<'_, K> {
+    const INT8: bool = K & used::INT8 != 0;
+    const FLOAT16: bool = K & used::FLOAT16 != 0;
+
     fn registers(&self) -> usize {
         self.0.registers()
     }
@@ -202,6 +213,8 @@ impl<const K: Kernels> Program for Linked<'_, K> {
                 Scalar::ByteOfInt => r.map(to, a, |x| x & 255),
                 Scalar::BoolOfFloat => r.map(to, a, |x| (f32::from_bits(x) != 0.0) as u32),
                 Scalar::BoolOfInt => r.map(to, a, |x| (x != 0) as u32),
+                Scalar::SignedByteOfInt if K & used::INT8 != 0 => r.map(to, a, |x| x as i8 as u32),
+                Scalar::SignedByteOfInt => {}
                 Scalar::Copy => r.map(to, a, |x| x),
             }
         }

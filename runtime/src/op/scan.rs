@@ -1,6 +1,6 @@
 //! Along one axis: linear recurrences and sorting.
 
-use super::{Kind, expect_operands};
+use super::{Kind, expect_number, expect_operands};
 use crate::kernel::{View, ViewMut, index};
 use crate::{DType, Result, Shape, misuse};
 use core::cmp::Ordering;
@@ -24,9 +24,7 @@ impl Recurrence {
             expect_operands("recurrence", inputs, 1)?;
         }
         let (shape, dtype) = inputs[0];
-        if matches!(dtype, DType::U8 | DType::Bool) {
-            return Err(misuse!("recurrence: expected float32 or int32, got {dtype}; cast it first"));
-        }
+        expect_number("recurrence", dtype)?;
         if let Some((s, d)) = inputs.iter().find(|k| **k != inputs[0]) {
             return Err(misuse!(
                 "recurrence: expected operands of one kind, got {dtype} {shape} and {d} {s}"
@@ -51,11 +49,11 @@ impl Recurrence {
                 let a = a.slice::<f32>()?;
                 index::recurrence(&g, reverse, b.slice::<f32>()?, y.slice()?, |i, y, b| a[i] * y + b);
             }
-            (DType::I32 | DType::U8 | DType::Bool, None) => {
+            (_, None) => {
                 let add = |_: usize, y: i32, b: i32| y.wrapping_add(b);
                 index::recurrence(&g, reverse, b.slice::<i32>()?, y.slice()?, add);
             }
-            (DType::I32 | DType::U8 | DType::Bool, Some(a)) => {
+            (_, Some(a)) => {
                 let a = a.slice::<i32>()?;
                 let step = |i: usize, y: i32, b: i32| a[i].wrapping_mul(y).wrapping_add(b);
                 index::recurrence(&g, reverse, b.slice::<i32>()?, y.slice()?, step);
@@ -101,10 +99,9 @@ impl Argsort {
     pub(super) fn infer(&self, inputs: &[Kind]) -> Result<Kind> {
         expect_operands("argsort", inputs, 1)?;
         let (shape, dtype) = inputs[0];
-        if matches!(dtype, DType::U8 | DType::Bool) || shape.rank() == 0 {
-            return Err(misuse!(
-                "argsort: expected float32 or int32 with an axis, got {dtype} {shape}; cast it first"
-            ));
+        expect_number("argsort", dtype)?;
+        if shape.rank() == 0 {
+            return Err(misuse!("argsort: expected an axis, got a scalar"));
         }
         Ok((shape, DType::I32))
     }
@@ -118,7 +115,7 @@ impl Argsort {
                 Some(order) => turn(order),
                 None => turn(a.is_nan().cmp(&b.is_nan())),
             }),
-            DType::I32 | DType::U8 | DType::Bool => {
+            _ => {
                 index::argsort(n, x.slice::<i32>()?, y.slice()?, |a, b| turn(a.cmp(&b)));
             }
         }

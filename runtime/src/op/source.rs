@@ -1,8 +1,8 @@
 //! Values made from nothing: scalars, counting, random numbers.
 
-use super::{Kind, Op, expect_operands};
+use super::{Kernels, Kind, Op, expect_operands, used};
 use crate::kernel::{Cpu, View, ViewMut, random};
-use crate::{DType, Result, Shape, misuse};
+use crate::{DType, Result, Shape, math, misuse};
 use serde::{Deserialize, Serialize};
 
 /// Uniform random numbers in [0, 1), float32.
@@ -36,12 +36,15 @@ impl Random {
 }
 
 /// Writes a scalar or a count.
-pub(super) fn run(op: &Op, writes: &mut [ViewMut]) -> Result<()> {
+pub(super) fn run<const K: Kernels>(op: &Op, writes: &mut [ViewMut]) -> Result<()> {
     let Some(y) = writes.first_mut() else { return Err(misuse!("{}: no result", op.name())) };
     match op {
         Op::Scalar(DType::F32, bits) => y.slice::<f32>()?.fill(f32::from_bits(*bits)),
         Op::Scalar(DType::I32, bits) => y.slice::<i32>()?.fill(*bits as i32),
-        Op::Scalar(_, bits) => y.slice::<u8>()?.fill(*bits as u8),
+        Op::Scalar(DType::F16, bits) if K & used::FLOAT16 != 0 => {
+            y.bits().map(|y| y.fill(math::half_bits(f32::from_bits(*bits))))?;
+        }
+        Op::Scalar(_, bits) => y.bits::<u8>()?.fill(*bits as u8),
         _ => {
             let n = y.shape().dim(-1).max(1);
             for (i, y) in y.slice::<i32>()?.iter_mut().enumerate() {

@@ -6,6 +6,7 @@
 use super::region::Scalar;
 use super::scalar::{Binary, Unary};
 use super::{Conv2d, Op, Pool, PoolKind};
+use crate::DType;
 
 /// A set of kernels.
 pub type Kernels = u64;
@@ -27,8 +28,14 @@ pub(super) const fn linked(kernels: Kernels) -> bool {
 }
 
 /// What only the feature `full` calls.
-const FULL: Kernels =
-    SORT | GATHER | SCATTER | Unary::Atan.kernel() | Unary::Half.kernel() | Binary::FloorMod.kernel();
+const FULL: Kernels = SORT
+    | GATHER
+    | SCATTER
+    | INT8
+    | FLOAT16
+    | Unary::Atan.kernel()
+    | Unary::Half.kernel()
+    | Binary::FloorMod.kernel();
 
 /// What only the feature `conv` calls, besides `full`.
 const IMAGES: Kernels = ANY_CONV | ANY_POOL;
@@ -78,6 +85,10 @@ pub(super) const RECURRENCE: Kernels = 1 << (AFTER_ROWS + 2);
 pub(super) const SORT: Kernels = 1 << (AFTER_ROWS + 3);
 pub(super) const RESHAPE: Kernels = 1 << (AFTER_ROWS + 4);
 pub(super) const CONCAT: Kernels = 1 << (AFTER_ROWS + 5);
+/// Elementwise ops on int8.
+pub(super) const INT8: Kernels = 1 << (AFTER_ROWS + 6);
+/// Anything on float16.
+pub(super) const FLOAT16: Kernels = 1 << (AFTER_ROWS + 7);
 
 impl Unary {
     pub(super) const fn kernel(self) -> Kernels {
@@ -101,12 +112,22 @@ impl Scalar {
             Scalar::And | Scalar::Or | Scalar::Not | Scalar::Select => SELECT,
             Scalar::FloatOfInt | Scalar::IntOfFloat | Scalar::ByteOfInt => SELECT,
             Scalar::BoolOfFloat | Scalar::BoolOfInt | Scalar::Copy => SELECT,
+            Scalar::SignedByteOfInt => SELECT | INT8,
         }
     }
 }
 
+/// What operands and results of these element types add to the kernels of an op.
+pub fn of_types(dtypes: impl Iterator<Item = DType>) -> Kernels {
+    dtypes.fold(0, |set, dtype| match dtype {
+        DType::I8 => set | INT8,
+        DType::F16 => set | FLOAT16,
+        DType::F32 | DType::I32 | DType::U8 | DType::Bool => set,
+    })
+}
+
 impl Op {
-    /// The kernels that `run` may call.
+    /// The kernels that `run` may call, besides those of the element types, [`of_types`].
     pub fn kernels(&self) -> Kernels {
         match self {
             Op::Input(_) | Op::Variable(_) | Op::Constant(_) => 0,
@@ -115,6 +136,8 @@ impl Op {
             Op::Unary(f) => f.kernel(),
             Op::Binary(f) => f.kernel() | INTEGER,
             Op::Compare(_) => COMPARE | INTEGER,
+            // Rounds to float16 from every wider type.
+            Op::Cast(DType::F16) => SELECT | Unary::Half.kernel(),
             Op::And | Op::Or | Op::Not | Op::Select | Op::Cast(_) => SELECT,
             Op::StopGradient | Op::Broadcast(_) => SELECT,
             Op::Region(r) => r.code.iter().fold(0, |set, i| set | i.op.kernel()),
@@ -145,27 +168,30 @@ mod tests {
     use super::*;
     use crate::kernel::{Cpu, Level, View, ViewMut};
     use crate::op::{ArgReduce, Argsort, Compare, Kind, Recurrence, Reduce, ReduceKind};
-    use crate::{DType, Shape, Window};
+    use crate::{DType, Shape, Window, f16};
     use alloc::vec;
     use alloc::vec::Vec;
 
     /// An op on float operands gives the same in a program with no kernels but its own, `K`, as in one with all.
     fn check<const K: Kernels>(op: Op, operands: &[&[usize]]) {
-        assert_eq!(op.kernels() & !K, 0, "{op:?}");
         let kinds: Vec<Kind> = operands.iter().map(|dims| (Shape::new(dims).unwrap(), DType::F32)).collect();
         let value = |i: usize| (i * 7 % 11) as f32 * 0.25 + 0.5;
         let data: Vec<Vec<f32>> = kinds.iter().map(|k| (0..k.0.numel()).map(value).collect()).collect();
         let reads: Vec<View> =
             data.iter().zip(&kinds).map(|(x, k)| View::new(x, k.0, k.1).unwrap()).collect();
         let (shape, dtype) = op.infer(&kinds).unwrap()[0];
+        assert_eq!((op.kernels() | of_types([dtype].into_iter())) & !K, 0, "{op:?}");
         let cpu = Cpu::new(Level::Portable, None);
         let run = |limited: bool| {
-            let (mut floats, mut integers, mut bytes) =
-                (vec![-1.0f32; shape.numel()], vec![-1i32; shape.numel()], vec![9u8; shape.numel()]);
+            let n = shape.numel();
+            let (mut floats, mut integers, mut bytes) = (vec![-1.0f32; n], vec![-1i32; n], vec![9u8; n]);
+            let (mut signed, mut halves) = (vec![-1i8; n], vec![f16::ONE; n]);
             let mut write = [match dtype {
                 DType::F32 => ViewMut::new(&mut floats, shape, dtype),
                 DType::I32 => ViewMut::new(&mut integers, shape, dtype),
                 DType::U8 | DType::Bool => ViewMut::new(&mut bytes, shape, dtype),
+                DType::I8 => ViewMut::new(&mut signed, shape, dtype),
+                DType::F16 => ViewMut::new(&mut halves, shape, dtype),
             }
             .unwrap()];
             let ran = if limited {
@@ -174,7 +200,7 @@ mod tests {
                 op.run(&cpu, &reads, &mut write, &mut [])
             };
             ran.unwrap();
-            (floats, integers, bytes)
+            (floats, integers, bytes, signed, halves)
         };
         assert_eq!(run(true), run(false), "{op:?}");
         let mut none: [ViewMut; 0] = [];
@@ -203,6 +229,8 @@ mod tests {
         check::<CONCAT>(Op::Concat(0), &[&[5, 3], &[2, 3]]);
         check::<SELECT>(Op::Broadcast(shape(&[5, 3])), &[&[3]]);
         check::<SELECT>(Op::Cast(DType::I32), &[&[7]]);
+        check::<{ SELECT | INT8 }>(Op::Cast(DType::I8), &[&[7]]);
+        check::<{ SELECT | FLOAT16 | Unary::Half.kernel() }>(Op::Cast(DType::F16), &[&[7]]);
         check::<{ Unary::Erf.kernel() }>(Op::Unary(Unary::Erf), &[&[70]]);
         check::<{ Binary::Minimum.kernel() | INTEGER }>(Op::Binary(Binary::Minimum), &[&[70], &[70]]);
         check::<{ COMPARE | INTEGER }>(Op::Compare(Compare::LessEqual), &[&[70], &[70]]);
@@ -210,5 +238,18 @@ mod tests {
         check::<MOVE>(Op::Reverse(2), &[&[5, 3]]);
         check::<RECURRENCE>(Op::Recurrence(Recurrence { axis: 0, reverse: true }), &[&[5, 3], &[5, 3]]);
         check::<SORT>(Op::Argsort(Argsort { descending: true }), &[&[5, 3]]);
+    }
+
+    #[test]
+    fn small_types_have_code_of_their_own() {
+        let (x, shape) = ([f16::ONE, f16::NEG_ONE], Shape::new(&[2]).unwrap());
+        let (op, cpu) = (Op::Reverse(1), Cpu::new(Level::Portable, None));
+        let mut y = [f16::ZERO; 2];
+        let reads = [View::new(&x, shape, DType::F16).unwrap()];
+        let mut write = [ViewMut::new(&mut y, shape, DType::F16).unwrap()];
+        op.run_with::<{ MOVE | FLOAT16 }>(&cpu, &reads, &mut write, &mut []).unwrap();
+        let error = op.run_with::<MOVE>(&cpu, &reads, &mut write, &mut []).unwrap_err();
+        assert_eq!(error.message(), "reverse: this program was built without its kernel");
+        assert_eq!(y, [f16::NEG_ONE, f16::ONE]);
     }
 }

@@ -155,6 +155,8 @@ impl<'b> Var<'b> {
         let dtype = self.dtype();
         let bits = match dtype {
             DType::F32 => value.to_bits(),
+            DType::F16 => crate::math::round_half(value).to_bits(),
+            DType::I8 => value as i32 as i8 as u32,
             DType::I32 | DType::U8 | DType::Bool => value as i32 as u32,
         };
         Var { builder: self.builder, id: self.builder.push(Op::Scalar(dtype, bits), &[]) }
@@ -267,8 +269,8 @@ impl<'b> Var<'b> {
     ///
     /// Bytes are combined modulo 256.
     pub fn reduce(self, kind: ReduceKind, axes: &[isize], keep: bool) -> Var<'b> {
-        if self.dtype() == DType::U8 {
-            return self.cast(DType::I32).reduce(kind, axes, keep).cast(DType::U8);
+        if let dtype @ (DType::U8 | DType::I8) = self.dtype() {
+            return self.cast(DType::I32).reduce(kind, axes, keep).cast(dtype);
         }
         let shape = self.shape();
         let mut reduced = [axes.is_empty(); crate::MAX_RANK];
@@ -351,7 +353,7 @@ impl<'b> ops::Neg for Var<'b> {
     fn neg(self) -> Var<'b> {
         match self.dtype() {
             DType::I32 => self.scalar_like(0.0) - self,
-            DType::F32 | DType::U8 | DType::Bool => self.unary(Unary::Neg),
+            _ => self.unary(Unary::Neg),
         }
     }
 }

@@ -126,7 +126,7 @@ impl<'a> PlanFile<'a> {
         };
         for step in self.steps() {
             let step = step?;
-            if step.op.kernels() & !self.kernels != 0 {
+            if step.kernels() & !self.kernels != 0 {
                 return Err(format_error!("plan file: the header lacks a kernel of its steps"));
             }
             step.check_kinds()?;
@@ -287,7 +287,7 @@ mod write {
                 let word = u32::try_from(word).map_err(|_| format_error!("plan file: larger than 4 GiB"))?;
                 bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
             }
-            let kernels = self.steps.iter().fold(0, |set, step| set | step.op.kernels());
+            let kernels = self.steps.iter().fold(0, |set, step| set | step.kernels());
             bytes[64..HEADER].copy_from_slice(&kernels.to_le_bytes());
             bytes[HEADER..steps_at].copy_from_slice(&ports);
             bytes[steps_at..steps_at + steps.len()].copy_from_slice(&steps);

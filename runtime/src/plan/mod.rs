@@ -12,7 +12,7 @@ mod verify;
 #[cfg(feature = "alloc")]
 pub use compile::PlanOptions;
 
-use crate::op::{Kind, OPERANDS, Op, RESULTS};
+use crate::op::{Kernels, Kind, OPERANDS, Op, RESULTS, used};
 use crate::{DType, Result, Shape, misuse};
 use heapless::Vec as Fixed;
 use serde::{Deserialize, Serialize};
@@ -81,6 +81,12 @@ pub struct Step {
 const _: () = assert!(size_of::<Step>() <= 1024);
 
 impl Step {
+    /// The kernels that the step calls.
+    pub fn kernels(&self) -> Kernels {
+        let dtypes = self.reads.iter().chain(&self.writes).map(|slot| slot.dtype);
+        self.op.kernels() | used::of_types(dtypes)
+    }
+
     /// Checks that slots overlap only where the op allows it: an elementwise region may write exactly the bytes
     /// of an operand that has as many elements as the loop.
     pub fn check_overlap(&self) -> Result<()> {

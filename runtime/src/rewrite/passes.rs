@@ -4,7 +4,7 @@ use super::{copy, rebuild, translate_roots};
 use crate::graph::Graph;
 use crate::kernel::{Cpu, Level, View};
 use crate::op::{Binary, Node, OPERANDS, Op, Unary, ValueId};
-use crate::{DType, Result, Tensor, misuse};
+use crate::{DType, Result, Tensor, f16, math, misuse};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -97,6 +97,10 @@ fn constant_of(graph: &Graph, v: ValueId) -> Result<Tensor> {
         Op::Scalar(DType::I32, bits) => Ok(Tensor::scalar_i32(bits as i32)),
         Op::Scalar(DType::U8, bits) => Tensor::new(&[], vec![bits as u8]),
         Op::Scalar(DType::Bool, bits) => Tensor::new(&[], vec![bits != 0]),
+        Op::Scalar(DType::I8, bits) => Tensor::new(&[], vec![bits as i8]),
+        Op::Scalar(DType::F16, bits) => {
+            Tensor::new(&[], vec![f16::from_bits(math::half_bits(f32::from_bits(bits)))])
+        }
         _ => Err(misuse!("fold: not a constant")),
     }
 }

@@ -1,6 +1,7 @@
 //! Tensors as text, as NumPy prints arrays.
 
 use super::{Data, Tensor};
+use crate::f16;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -159,30 +160,54 @@ fn words(t: &Tensor, shown: &[usize], options: &PrintOptions) -> Vec<String> {
         Data::I32(v) => shown.iter().map(|&i| v[i].to_string()).collect(),
         Data::U8(v) => shown.iter().map(|&i| v[i].to_string()).collect(),
         Data::Bool(v) => return shown.iter().map(|&i| if v[i] { " True" } else { "False" }.into()).collect(),
+        Data::I8(v) => shown.iter().map(|&i| v[i].to_string()).collect(),
+        Data::F16(v) => return floats(&shown.iter().map(|&i| decimal(v[i])).collect::<Vec<_>>(), options),
     };
     let wide = words.iter().map(String::len).max().unwrap_or(0);
     words.into_iter().map(|w| format!("{w:>wide$}")).collect()
 }
 
 fn scalar(t: &Tensor, options: &PrintOptions) -> String {
-    match &*t.data {
-        Data::F32(v) => {
-            let x = v[0];
-            let size = x.abs();
-            if !x.is_finite() {
-                special(x)
-            } else if options.suppress || size == 0.0 || (1e-4..1e16).contains(&size) {
-                let text = positional(x, options.precision);
-                if text.ends_with('.') { text + "0" } else { text }
-            } else {
-                let (mantissa, exponent) = scientific(x, options.precision);
-                format!("{}{exponent}", mantissa.strip_suffix('.').unwrap_or(&mantissa))
-            }
+    let float = |x: f32| {
+        let size = x.abs();
+        if !x.is_finite() {
+            special(x)
+        } else if options.suppress || size == 0.0 || (1e-4..1e16).contains(&size) {
+            let text = positional(x, options.precision);
+            if text.ends_with('.') { text + "0" } else { text }
+        } else {
+            let (mantissa, exponent) = scientific(x, options.precision);
+            format!("{}{exponent}", mantissa.strip_suffix('.').unwrap_or(&mantissa))
         }
+    };
+    match &*t.data {
+        Data::F32(v) => float(v[0]),
+        Data::F16(v) => float(decimal(v[0])),
+        Data::I8(v) => v[0].to_string(),
         Data::I32(v) => v[0].to_string(),
         Data::U8(v) => v[0].to_string(),
         Data::Bool(v) => if v[0] { "True" } else { "False" }.into(),
     }
+}
+
+/// The float32 whose digits are the fewest that tell `x` from other float16 numbers.
+fn decimal(x: f16) -> f32 {
+    let exact = x.to_f32_const();
+    if !x.is_finite() {
+        return exact;
+    }
+    // Below, only the quotient of the last line is rounded.
+    let size = exact.abs() as f64;
+    let mut candidates = (-4..12).flat_map(|digits: i32| {
+        let unit = (0..digits.abs()).fold(1.0f64, |unit, _| unit * 10.0);
+        let scaled = if digits < 0 { size / unit } else { size * unit };
+        // To even, and up where only the number above is near enough.
+        let (low, up) = (scaled as u64, (scaled + 0.5) as u64);
+        let even = if scaled - low as f64 == 0.5 { low + (low & 1) } else { up };
+        [even, up].map(|n| if digits < 0 { n as f64 * unit } else { n as f64 / unit })
+    });
+    let short = candidates.find(|v| f16::from_f64_const(*v).to_bits() == x.to_bits() & 0x7fff);
+    short.map_or(exact, |v| (v as f32).copysign(exact))
 }
 
 fn special(x: f32) -> String {
@@ -297,6 +322,18 @@ mod tests {
         );
         let bools = Tensor::new(&[2], alloc::vec![true, false]).unwrap();
         assert_eq!(bools.to_string(), "[ True False]");
+        let small = Tensor::new(&[3], alloc::vec![-128i8, 7, 127]).unwrap();
+        assert_eq!(small.to_string(), "[-128    7  127]");
+        let halves = |v: &[f32]| {
+            let v: Vec<f16> = v.iter().map(|&x| f16::from_f32(x)).collect();
+            Tensor::new(&[v.len()], v).unwrap()
+        };
+        assert_eq!(halves(&[0.1, 1.0 / 3.0]).to_string(), "[0.1    0.3333]");
+        assert_eq!(halves(&[65504.0]).to_string(), "[65500.]");
+        assert_eq!(halves(&[1.0 / 3.0, 1000.0]).to_string(), "[3.333e-01 1.000e+03]");
+        assert_eq!(halves(&[f32::NAN, 1e9, -2.5]).to_string(), "[ nan  inf -2.5]");
+        assert_eq!(halves(&[0.015625]).reshape(&[]).unwrap().to_string(), "0.01563");
+        assert_eq!(halves(&[6e-8]).reshape(&[]).unwrap().to_string(), "6e-08");
         assert_eq!(Tensor::new(&[3], [7, -10, 0]).unwrap().to_string(), "[  7 -10   0]");
     }
 

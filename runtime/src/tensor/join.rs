@@ -1,7 +1,7 @@
 //! Tensors put together and taken apart, and functions whose result has a size that depends on values.
 
 use super::{Data, Tensor};
-use crate::{Result, Shape, misuse};
+use crate::{Result, Shape, f16, misuse};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -48,6 +48,8 @@ impl Tensor {
             Data::I32(_) => join!(I32),
             Data::U8(_) => join!(U8),
             Data::Bool(_) => join!(Bool),
+            Data::I8(_) => join!(I8),
+            Data::F16(_) => join!(F16),
         };
         Ok(Tensor::from_parts(shape, data))
     }
@@ -120,6 +122,8 @@ impl Tensor {
                 Data::I32(v) => Data::I32(cut(v, outer, range)),
                 Data::U8(v) => Data::U8(cut(v, outer, range)),
                 Data::Bool(v) => Data::Bool(cut(v, outer, range)),
+                Data::I8(v) => Data::I8(cut(v, outer, range)),
+                Data::F16(v) => Data::F16(cut(v, outer, range)),
             };
             parts.push(Tensor::from_parts(self.shape.with_dim(a as isize, n), data));
             start += n;
@@ -146,6 +150,8 @@ impl Tensor {
             Data::I32(v) => v.iter().map(|&x| x != 0).collect(),
             Data::U8(v) => v.iter().map(|&x| x != 0).collect(),
             Data::Bool(v) => v.clone(),
+            Data::I8(v) => v.iter().map(|&x| x != 0).collect(),
+            Data::F16(v) => v.iter().map(|x| x.to_bits() & 0x7fff != 0).collect(),
         };
         let mut found = Vec::new();
         for i in (0..hit.len()).filter(|&i| hit[i]) {
@@ -188,8 +194,14 @@ impl Tensor {
             Data::I32(v) => v.iter().map(|&x| x as u32).collect(),
             Data::U8(v) => v.iter().map(|&x| x as u32).collect(),
             Data::Bool(v) => v.iter().map(|&x| x as u32).collect(),
+            Data::I8(v) => v.iter().map(|&x| x as u32).collect(),
+            Data::F16(v) => v.iter().map(|&x| if x == f16::ZERO { 0 } else { x.to_bits() as u32 }).collect(),
         };
-        let nan = |i: usize| matches!(&*self.data, Data::F32(v) if v[i].is_nan());
+        let nan = |i: usize| match &*self.data {
+            Data::F32(v) => v[i].is_nan(),
+            Data::F16(v) => v[i].is_nan(),
+            _ => false,
+        };
         let mut known = alloc::collections::BTreeMap::new();
         let (mut first, mut index) = (Vec::new(), Vec::new());
         for (i, &b) in bits.iter().enumerate() {

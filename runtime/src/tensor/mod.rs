@@ -6,7 +6,7 @@ mod join;
 
 pub use display::{Display, PrintOptions};
 
-use crate::{DType, Result, Shape, misuse};
+use crate::{DType, Result, Shape, f16, math, misuse};
 use alloc::{sync::Arc, vec, vec::Vec};
 
 /// The elements of a [`Tensor`], row-major.
@@ -20,6 +20,10 @@ pub enum Data {
     U8(Vec<u8>),
     /// bool
     Bool(Vec<bool>),
+    /// int8
+    I8(Vec<i8>),
+    /// float16
+    F16(Vec<f16>),
 }
 
 impl Data {
@@ -30,6 +34,8 @@ impl Data {
             Data::I32(_) => DType::I32,
             Data::U8(_) => DType::U8,
             Data::Bool(_) => DType::Bool,
+            Data::I8(_) => DType::I8,
+            Data::F16(_) => DType::F16,
         }
     }
 
@@ -40,6 +46,8 @@ impl Data {
             Data::I32(v) => v.len(),
             Data::U8(v) => v.len(),
             Data::Bool(v) => v.len(),
+            Data::I8(v) => v.len(),
+            Data::F16(v) => v.len(),
         }
     }
 
@@ -70,6 +78,18 @@ impl From<Vec<u8>> for Data {
 impl From<Vec<bool>> for Data {
     fn from(v: Vec<bool>) -> Data {
         Data::Bool(v)
+    }
+}
+
+impl From<Vec<i8>> for Data {
+    fn from(v: Vec<i8>) -> Data {
+        Data::I8(v)
+    }
+}
+
+impl From<Vec<f16>> for Data {
+    fn from(v: Vec<f16>) -> Data {
+        Data::F16(v)
     }
 }
 
@@ -161,6 +181,28 @@ impl Tensor {
             DType::I32 => Data::I32(vec![0; n]),
             DType::U8 => Data::U8(vec![0; n]),
             DType::Bool => Data::Bool(vec![false; n]),
+            DType::I8 => Data::I8(vec![0; n]),
+            DType::F16 => Data::F16(vec![f16::ZERO; n]),
+        };
+        Tensor::from_parts(shape, data)
+    }
+
+    /// A tensor of any element type filled with `value`, cast to it (`tf.fill`).
+    ///
+    /// ```
+    /// use gradling::{DType, Shape, Tensor};
+    /// assert_eq!(Tensor::full_of(Shape::new(&[2])?, 130.0, DType::I8).as_i8()?, [-126, -126]);
+    /// # Ok::<(), gradling::Error>(())
+    /// ```
+    pub fn full_of(shape: Shape, value: f32, dtype: DType) -> Tensor {
+        let (n, whole) = (shape.numel(), value as i32);
+        let data = match dtype {
+            DType::F32 => Data::F32(vec![value; n]),
+            DType::I32 => Data::I32(vec![whole; n]),
+            DType::U8 => Data::U8(vec![whole as u8; n]),
+            DType::Bool => Data::Bool(vec![value != 0.0; n]),
+            DType::I8 => Data::I8(vec![whole as i8; n]),
+            DType::F16 => Data::F16(vec![f16::from_bits(math::half_bits(value)); n]),
         };
         Tensor::from_parts(shape, data)
     }
@@ -217,6 +259,22 @@ impl Tensor {
         }
     }
 
+    /// The elements of an int8 tensor; **errors** for another type.
+    pub fn as_i8(&self) -> Result<&[i8]> {
+        match &*self.data {
+            Data::I8(v) => Ok(v),
+            _ => Err(self.wrong_type(DType::I8)),
+        }
+    }
+
+    /// The elements of a float16 tensor; **errors** for another type.
+    pub fn as_f16(&self) -> Result<&[f16]> {
+        match &*self.data {
+            Data::F16(v) => Ok(v),
+            _ => Err(self.wrong_type(DType::F16)),
+        }
+    }
+
     fn wrong_type(&self, wanted: DType) -> crate::Error {
         misuse!("tensor: expected elements of type {wanted}, got {}; cast it first", self.dtype())
     }
@@ -228,6 +286,8 @@ impl Tensor {
             Data::I32(v) => v.iter().map(|&x| x as f32).collect(),
             Data::U8(v) => v.iter().map(|&x| x as f32).collect(),
             Data::Bool(v) => v.iter().map(|&x| x as u8 as f32).collect(),
+            Data::I8(v) => v.iter().map(|&x| x as f32).collect(),
+            Data::F16(v) => v.iter().map(|&x| math::of_half_bits(x.to_bits())).collect(),
         }
     }
 
@@ -281,6 +341,8 @@ impl Tensor {
             Data::I32(v) => Data::I32(v[a..b].to_vec()),
             Data::U8(v) => Data::U8(v[a..b].to_vec()),
             Data::Bool(v) => Data::Bool(v[a..b].to_vec()),
+            Data::I8(v) => Data::I8(v[a..b].to_vec()),
+            Data::F16(v) => Data::F16(v[a..b].to_vec()),
         };
         Ok(Tensor::from_parts(self.shape.with_dim(0, range.end - range.start), data))
     }
@@ -302,6 +364,8 @@ impl Tensor {
             Data::I32(v) => Data::I32(pick(v, row, index)),
             Data::U8(v) => Data::U8(pick(v, row, index)),
             Data::Bool(v) => Data::Bool(pick(v, row, index)),
+            Data::I8(v) => Data::I8(pick(v, row, index)),
+            Data::F16(v) => Data::F16(pick(v, row, index)),
         };
         Ok(Tensor::from_parts(self.shape.with_dim(0, index.len()), data))
     }

@@ -99,7 +99,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("tf.stop_gradient", |a| one(a.x[0].stop_gradient())),
     ("tf.identity", |a| one(a.x[0])),
     ("tf.cast", |a| match a.case.text("dtype") {
-        Some("float16") => one(a.x[0].cast(DType::F32).round_to_half()),
+        Some("float16") => one(a.x[0].cast(DType::F16).cast(DType::F32)),
         Some(name) => one(a.x[0].cast(dtype(name)?)),
         None => unsupported("tf.cast without a type"),
     }),

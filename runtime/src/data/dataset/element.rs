@@ -3,7 +3,7 @@
 use std::vec;
 use std::vec::Vec;
 
-use crate::{Data, Result, Shape, Tensor, misuse};
+use crate::{Data, Result, Shape, Tensor, f16, misuse};
 
 use super::Element;
 
@@ -89,6 +89,8 @@ fn stack_tensors(parts: &[&Tensor], step: &str) -> Result<Tensor> {
         Data::I32(_) => Tensor::new(&dims, join(parts, Tensor::as_i32)?),
         Data::U8(_) => Tensor::new(&dims, join(parts, Tensor::as_u8)?),
         Data::Bool(_) => Tensor::new(&dims, join(parts, Tensor::as_bool)?),
+        Data::I8(_) => Tensor::new(&dims, join(parts, Tensor::as_i8)?),
+        Data::F16(_) => Tensor::new(&dims, join(parts, Tensor::as_f16)?),
     }
 }
 
@@ -118,5 +120,7 @@ fn pad(tensor: &Tensor, whole: &Shape, value: f32) -> Result<Tensor> {
         Data::I32(v) => Tensor::new(&dims, place(v, part, whole, value as i32)),
         Data::U8(v) => Tensor::new(&dims, place(v, part, whole, value as u8)),
         Data::Bool(v) => Tensor::new(&dims, place(v, part, whole, value != 0.0)),
+        Data::I8(v) => Tensor::new(&dims, place(v, part, whole, value as i8)),
+        Data::F16(v) => Tensor::new(&dims, place(v, part, whole, f16::from_f32(value))),
     }
 }
