@@ -232,7 +232,8 @@ fn arrays_as_numpy_writes_them() {
     assert_eq!(read(">f4", "(1,)", &2.5f32.to_be_bytes()).unwrap().as_f32().unwrap(), [2.5]);
     assert_eq!(read("<i8", "(1,)", &(-7i64).to_le_bytes()).unwrap().as_i32().unwrap(), [-7]);
     assert_eq!(read(">i2", "(1L,)", &(-7i16).to_be_bytes()).unwrap().as_i32().unwrap(), [-7]);
-    assert_eq!(read("|i1", "(2,)", &[0xff, 1]).unwrap().as_i32().unwrap(), [-1, 1]);
+    assert_eq!(read("|i1", "(2,)", &[0xff, 1]).unwrap().as_i8().unwrap(), [-1, 1]);
+    assert_eq!(read(">f2", "(1,)", &[0xc1, 0]).unwrap().to_f32_vec(), [-2.5]);
     assert_eq!(read("<u2", "(1,)", &[0xff, 0xff]).unwrap().as_i32().unwrap(), [65535]);
     assert_eq!(read("|u1", "(2,)", &[0xff, 1]).unwrap().as_u8().unwrap(), [255, 1]);
     assert_eq!(read("|b1", "(2, 1)", &[0, 1]).unwrap().as_bool().unwrap(), [false, true]);
@@ -240,7 +241,7 @@ fn arrays_as_numpy_writes_them() {
     let message = |r: Result<Tensor, Error>| r.unwrap_err().to_string();
     let large = read("<i8", "(2,)", &[0i64.to_le_bytes(), (1i64 << 31).to_le_bytes()].concat());
     assert!(message(large).contains("element 1 is 2147483648, which int32 does not hold"));
-    assert!(message(read("<c8", "(1,)", &[0; 8])).contains("\"<c8\" is none of f4, f8"));
+    assert!(message(read("<c8", "(1,)", &[0; 8])).contains("\"<c8\" is none of f2, f4, f8"));
     assert!(message(read("<U5", "(1,)", &[0; 20])).contains("is none of"));
     assert!(
         message(read("<f4", "(2,)", &[0; 7])).contains("truncated: shape [2] of <f4 takes 8 bytes, got 7")

@@ -73,7 +73,7 @@ fn damaged_arrays() {
     assert_eq!(npy::parse(&second).expect("version 2"), floats);
     let (refused, accepted) = read_all(damaged(&second, 0..second.len()), |b| npy::parse(b).map(drop));
     println!("npy, version 2: {refused} refused, {accepted} read");
-    for kind in ["<i8", ">f8", "|b1", "|u1", "<i2", "|i1", "<u4"] {
+    for kind in ["<i8", ">f8", "<f2", "|b1", "|u1", "<i2", "|i1", "<u4"] {
         let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': (2,), }}\n");
         let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
         bytes.extend_from_slice(&(header.len() as u16).to_le_bytes());
