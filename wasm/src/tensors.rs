@@ -157,8 +157,10 @@ impl Core {
             Data::F32(v) => js::Float32Array::new(v).into(),
             Data::I32(v) => js::Int32Array::new(v).into(),
             Data::U8(v) => js::Uint8Array::new(v).into(),
-            // None is kept: see `put`.
-            Data::I8(_) | Data::F16(_) => js::Float32Array::new(&[]).into(),
+            // `put` keeps none.
+            Data::I8(_) | Data::F16(_) => {
+                return Err(misuse!("data: {} has no typed array", tensor.dtype()).into());
+            }
             Data::Bool(v) => {
                 let bytes: Vec<u8> = v.iter().map(|&b| b as u8).collect();
                 js::Uint8Array::new(&bytes).into()

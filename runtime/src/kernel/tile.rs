@@ -2,7 +2,8 @@
 //! that stay in the first-level cache.
 //!
 //! Every register holds 32-bit words: floats by their bits, integers, and booleans as 0 or 1; float16 is widened
-//! when it is read and rounded when it is stored. Operands that cover the whole loop are read where they lie; broadcast operands are expanded a tile at a time. Results
+//! when it is read and rounded when it is stored. Operands that cover the whole loop are read where they lie; rows
+//! that repeat are expanded once where a tile holds whole periods, other broadcast operands a tile at a time. Results
 //! are stored after the whole program ran on a tile, so a result may overwrite an operand of the same layout.
 #![allow(unsafe_code)]
 

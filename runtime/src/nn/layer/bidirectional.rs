@@ -1,5 +1,5 @@
 use super::nested::Nested;
-use super::{Base, Call, Layer, LayerConfig, Recurrence, Weights};
+use super::{Base, Call, Layer, LayerConfig, Recurrence, Weights, named};
 use crate::{Result, Shape, Var, misuse};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -152,30 +152,17 @@ fn half<T: Copy>(inputs: &[T], second: bool) -> Vec<T> {
     sequence.iter().chain(if second { b } else { a }).copied().collect()
 }
 
-impl Layer for Bidirectional {
-    fn class_name(&self) -> &'static str {
-        "Bidirectional"
-    }
-
-    fn name(&self) -> &str {
-        &self.base
-    }
-
-    fn set_name(&mut self, name: &str) {
-        self.base.name = name.into();
-    }
-
-    fn is_trainable(&self) -> bool {
-        self.base.trainable
-    }
-
-    fn set_trainable(&mut self, trainable: bool) {
-        self.base.trainable = trainable;
+impl Bidirectional {
+    fn set_inner_trainable(&mut self, trainable: bool) {
         self.forward.0.set_trainable(trainable);
         if let Some(layer) = &mut self.backward {
             layer.0.set_trainable(trainable);
         }
     }
+}
+
+impl Layer for Bidirectional {
+    named!("Bidirectional", set_inner_trainable);
 
     fn build(&mut self, input: &Shape, weights: &mut Weights<'_>) -> Result<Shape> {
         self.several()?;

@@ -456,9 +456,10 @@ impl<'w> Weights<'w> {
     }
 }
 
-/// The trait methods that every layer has, which keeps them in its field `base`.
+/// The trait methods that every layer has, which keeps them in its field `base`. A layer around others names the method
+/// that hands them `trainable`.
 macro_rules! named {
-    ($class:literal) => {
+    ($class:expr $(, $inner:ident)?) => {
         fn class_name(&self) -> &'static str {
             $class
         }
@@ -473,6 +474,7 @@ macro_rules! named {
         }
         fn set_trainable(&mut self, trainable: bool) {
             self.base.trainable = trainable;
+            $(self.$inner(trainable);)?
         }
     };
 }

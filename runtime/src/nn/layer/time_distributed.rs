@@ -1,6 +1,6 @@
 use super::nested::Nested;
 use super::rnn::{leading, stacked, swap_leading, with_leading};
-use super::{Base, Call, Layer, LayerConfig, Weights, batched};
+use super::{Base, Call, Layer, LayerConfig, Weights, batched, named};
 use crate::{Result, Shape, Var, misuse};
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -37,27 +37,14 @@ impl TimeDistributed {
     }
 }
 
-impl Layer for TimeDistributed {
-    fn class_name(&self) -> &'static str {
-        "TimeDistributed"
-    }
-
-    fn name(&self) -> &str {
-        &self.base
-    }
-
-    fn set_name(&mut self, name: &str) {
-        self.base.name = name.into();
-    }
-
-    fn is_trainable(&self) -> bool {
-        self.base.trainable
-    }
-
-    fn set_trainable(&mut self, trainable: bool) {
-        self.base.trainable = trainable;
+impl TimeDistributed {
+    fn set_inner_trainable(&mut self, trainable: bool) {
         self.layer.0.set_trainable(trainable);
     }
+}
+
+impl Layer for TimeDistributed {
+    named!("TimeDistributed", set_inner_trainable);
 
     fn build(&mut self, input: &Shape, weights: &mut Weights<'_>) -> Result<Shape> {
         if input.rank() < 2 {

@@ -14,7 +14,7 @@ pub use lstm::{LSTM, LSTMCell};
 pub use simple::{SimpleRNN, SimpleRNNCell};
 pub use stacked::{StackedRNN, StackedRNNCells};
 
-use super::{Base, Call, Layer, LayerConfig, Weights, batched};
+use super::{Base, Call, Layer, LayerConfig, Weights, batched, named};
 use crate::nn::{Initializer, Regularizer};
 use crate::{DType, Result, Shape, Var, VariableId, misuse};
 use alloc::vec;
@@ -174,27 +174,14 @@ pub(in crate::nn::layer) fn with_leading(n: usize, shape: &Shape) -> Result<Shap
     Shape::new(&dims)
 }
 
-impl<C: Cell> Layer for RNN<C> {
-    fn class_name(&self) -> &'static str {
-        C::layer_class()
-    }
-
-    fn name(&self) -> &str {
-        &self.base
-    }
-
-    fn set_name(&mut self, name: &str) {
-        self.base.name = name.into();
-    }
-
-    fn is_trainable(&self) -> bool {
-        self.base.trainable
-    }
-
-    fn set_trainable(&mut self, trainable: bool) {
-        self.base.trainable = trainable;
+impl<C: Cell> RNN<C> {
+    fn set_inner_trainable(&mut self, trainable: bool) {
         self.cell.set_trainable(trainable);
     }
+}
+
+impl<C: Cell> Layer for RNN<C> {
+    named!(C::layer_class(), set_inner_trainable);
 
     fn build(&mut self, input: &Shape, weights: &mut Weights<'_>) -> Result<Shape> {
         self.several()?;
