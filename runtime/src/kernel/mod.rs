@@ -20,6 +20,7 @@ pub mod movement;
 mod patches;
 pub mod pool;
 pub mod random;
+pub mod stream;
 pub mod threads;
 pub mod tile;
 pub mod vector;

@@ -7,6 +7,7 @@
 mod compact;
 pub mod conv;
 pub mod elementwise;
+mod formula;
 pub mod index;
 #[cfg(not(all(gradling_compact, target_arch = "wasm32", target_feature = "simd128")))]
 mod loops;

@@ -3,6 +3,7 @@
 //! A single elementwise op runs as a region of one instruction, so there is one elementwise kernel.
 
 use super::Kernels;
+use super::formula;
 use super::scalar::{Binary, Compare, Unary};
 use super::used;
 use crate::kernel::tile::{self, Program, REGISTERS, Registers};
@@ -164,8 +165,21 @@ impl Region {
         if writes.len() != self.dtypes.len() || !writes.iter().zip(&self.dtypes).all(same) {
             return Err(misuse!("region: results do not fit their slots"));
         }
-        tile::run(cpu, &Linked::<K>(self), &self.shape, reads, writes);
+        if !formula::run(cpu, self, &kinds, reads, writes) {
+            self.interpret::<K>(cpu, reads, writes);
+        }
         Ok(())
+    }
+
+    /// The formula with a loop of its own that the region is on these operands, if it is one: the update of an
+    /// optimizer.
+    pub fn formula(&self, operands: &[(Shape, DType)]) -> Option<&'static str> {
+        formula::name(self, operands)
+    }
+
+    /// Runs the region in the tile loop, whatever it computes.
+    pub(super) fn interpret<const K: Kernels>(&self, cpu: &Cpu, reads: &[View], writes: &[ViewMut]) {
+        tile::run(cpu, &Linked::<K>(self), &self.shape, reads, writes);
     }
 }
 

@@ -318,7 +318,7 @@ impl Optimizer {
     }
 
     /// The new weight and the new slots.
-    fn update<'b>(
+    pub(crate) fn update<'b>(
         &self,
         state: &StepState<'b>,
         w: Var<'b>,

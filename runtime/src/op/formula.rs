@@ -1,0 +1,357 @@
+//! Regions with a loop of their own: the updates of optimizers, which pass over every weight.
+//!
+//! A formula is written once, over any [`Number`]: on floats it is the loop ([`crate::kernel::stream`]), on symbols it
+//! is the program to recognize. What is recognized gives the same bits as the tile loop that it stands in for.
+
+use super::Kind;
+use super::region::{CODE, Instruction, Region, Scalar};
+use super::scalar::{Binary, Unary};
+use crate::DType;
+use crate::kernel::stream::{self, Formula};
+use crate::kernel::tile::REGISTERS;
+use crate::kernel::{Cpu, View, ViewMut};
+use core::cell::RefCell;
+use heapless::Vec as Fixed;
+
+/// Regions of fewer elements are interpreted: looking costs as much.
+const LEAST: usize = 256;
+
+/// What formulas are written over.
+trait Number: Copy {
+    fn unary(self, f: Unary) -> Self;
+    fn binary(self, f: Binary, other: Self) -> Self;
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        self.binary(Binary::Add, other)
+    }
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        self.binary(Binary::Sub, other)
+    }
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        self.binary(Binary::Mul, other)
+    }
+    #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        self.binary(Binary::Div, other)
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        self.unary(Unary::Sqrt)
+    }
+    #[inline(always)]
+    fn square(self) -> Self {
+        self.unary(Unary::Square)
+    }
+}
+
+impl Number for f32 {
+    #[inline(always)]
+    fn unary(self, f: Unary) -> f32 {
+        f.value(self)
+    }
+    #[inline(always)]
+    fn binary(self, f: Binary, other: f32) -> f32 {
+        f.value(self, other)
+    }
+}
+
+/// A value of a program: an input, or the result of an instruction.
+type Value = u8;
+
+/// One instruction in which every value has a name of its own; unary functions have the operand twice.
+type Step = (Scalar, [Value; 3]);
+
+/// A straight-line program; values count the inputs first, then the steps.
+struct Program {
+    inputs: usize,
+    steps: Fixed<Step, CODE>,
+}
+
+impl Program {
+    fn push(&mut self, step: Step) -> Value {
+        // A formula is shorter than the longest region, and of a longer one nothing is recognized.
+        let _ = self.steps.push(step);
+        (self.inputs + self.steps.len() - 1) as Value
+    }
+
+    /// The program of a region and its results; inputs are the operands, then the immediates.
+    fn of(region: &Region) -> (Program, Fixed<Value, REGISTERS>) {
+        let inputs = region.reads as usize + region.immediates.len();
+        let mut program = Program { inputs, steps: Fixed::new() };
+        let mut held = [0; REGISTERS];
+        for (i, value) in held.iter_mut().enumerate().take(inputs) {
+            *value = i as Value;
+        }
+        for &Instruction { op, to, a, b, c } in &region.code {
+            let operand = |register: u8| held[register as usize];
+            let operands = match op.arity() {
+                1 => [operand(a); 3],
+                2 => [operand(a), operand(b), operand(a)],
+                _ => [operand(a), operand(b), operand(c)],
+            };
+            held[to as usize] = program.push((op, operands));
+        }
+        (program, region.results.iter().map(|&r| held[r as usize]).collect())
+    }
+}
+
+/// A [`Number`] that writes a program down.
+#[derive(Clone, Copy)]
+struct Symbol<'p> {
+    program: &'p RefCell<Program>,
+    value: Value,
+}
+
+impl Number for Symbol<'_> {
+    fn unary(self, f: Unary) -> Self {
+        let value = self.program.borrow_mut().push((Scalar::Unary(f), [self.value; 3]));
+        Symbol { value, ..self }
+    }
+    fn binary(self, f: Binary, other: Self) -> Self {
+        let operands = [self.value, other.value, self.value];
+        let value = self.program.borrow_mut().push((Scalar::Binary(f), operands));
+        Symbol { value, ..self }
+    }
+}
+
+/// For each value of a formula the value of a region that it is.
+type Bindings = [Option<Value>; CODE + REGISTERS];
+
+/// Binds a value of the formula to one of the region, with everything that leads there; false where they differ.
+fn bind(formula: &Program, value: Value, region: &Program, other: Value, bindings: &mut Bindings) -> bool {
+    if let Some(bound) = bindings[value as usize] {
+        return bound == other;
+    }
+    bindings[value as usize] = Some(other);
+    let (step, steps) = (value as usize).checked_sub(formula.inputs).map_or((None, None), |i| {
+        (formula.steps.get(i), (other as usize).checked_sub(region.inputs).and_then(|j| region.steps.get(j)))
+    });
+    match (step, steps) {
+        (None, _) => (other as usize) < region.inputs,
+        (Some(step), Some(same)) => {
+            step.0 == same.0 && step.1.iter().zip(same.1).all(|(&a, b)| bind(formula, a, region, b, bindings))
+        }
+        (Some(_), None) => false,
+    }
+}
+
+macro_rules! formulas {
+    ($($(#[$doc:meta])* $Name:ident($($scalar:ident),+; $($x:ident),+) -> [$($result:expr),+] { $($body:stmt;)+ })*) => {
+        $(
+            $(#[$doc])*
+            struct $Name;
+
+            impl $Name {
+                const S: usize = [$(stringify!($scalar)),+].len();
+                const R: usize = [$(stringify!($x)),+].len();
+                const W: usize = [$(stringify!($result)),+].len();
+
+                #[inline(always)]
+                fn over<N: Number>([$($scalar),+]: [N; Self::S], [$($x),+]: [N; Self::R]) -> [N; Self::W] {
+                    $($body)+
+                    [$($result),+]
+                }
+            }
+
+            impl Formula<{ $Name::S }, { $Name::R }, { $Name::W }> for $Name {
+                #[inline(always)]
+                fn apply(scalars: [f32; Self::S], x: [f32; Self::R]) -> [f32; Self::W] {
+                    Self::over(scalars, x)
+                }
+            }
+
+            impl $Name {
+                /// The inputs of the region that are those of the formula, if the region computes it.
+                fn find(region: &Region, operands: &[Kind]) -> Option<[Value; Self::S + Self::R]> {
+                    let empty = Program { inputs: Self::S + Self::R, steps: Fixed::new() };
+                    let program = RefCell::new(empty);
+                    let symbol = |i: usize| Symbol { program: &program, value: i as Value };
+                    let scalars = core::array::from_fn(symbol);
+                    let x = core::array::from_fn(|i| symbol(Self::S + i));
+                    let results = Self::over(scalars, x).map(|symbol| symbol.value);
+                    let formula = program.into_inner();
+                    if formula.steps.len() != region.code.len() || results.len() != region.results.len() {
+                        return None;
+                    }
+                    let (code, ends) = Program::of(region);
+                    let mut bindings: Bindings = [None; CODE + REGISTERS];
+                    for (&value, &end) in results.iter().zip(&ends) {
+                        bind(&formula, value, &code, end, &mut bindings).then_some(())?;
+                    }
+                    let mut inputs = [0; Self::S + Self::R];
+                    for (i, input) in inputs.iter_mut().enumerate() {
+                        *input = bindings[i]?;
+                        let elements = if i < Self::S { 1 } else { region.shape.numel() };
+                        let fits = match operands.get(*input as usize) {
+                            Some((shape, dtype)) => *dtype == DType::F32 && shape.numel() == elements,
+                            None => i < Self::S,
+                        };
+                        fits.then_some(())?;
+                    }
+                    Some(inputs)
+                }
+
+                /// Runs the region if it is this formula.
+                fn run(cpu: &Cpu, region: &Region, operands: &[Kind], reads: &[View], writes: &[ViewMut]) -> bool {
+                    let Some(inputs) = Self::find(region, operands) else { return false };
+                    let scalars = core::array::from_fn(|i| number(region, reads, inputs[i]));
+                    let from = core::array::from_fn(|i| &reads[inputs[Self::S + i] as usize]);
+                    stream::run(cpu, &$Name, scalars, from, writes)
+                }
+            }
+        )*
+
+        /// Runs a region that is a formula; false where it is none.
+        pub(super) fn run(
+            cpu: &Cpu,
+            region: &Region,
+            operands: &[Kind],
+            reads: &[View],
+            writes: &[ViewMut],
+        ) -> bool {
+            worthwhile(region) && ($($Name::run(cpu, region, operands, reads, writes))||+)
+        }
+
+        /// The formula that a region is, if it is one.
+        pub(super) fn name(region: &Region, operands: &[Kind]) -> Option<&'static str> {
+            if !worthwhile(region) {
+                return None;
+            }
+            $(if $Name::find(region, operands).is_some() {
+                return Some(stringify!($Name));
+            })*
+            None
+        }
+    };
+}
+
+/// Whether to look; programs without an allocator do not train.
+fn worthwhile(region: &Region) -> bool {
+    cfg!(feature = "alloc") && region.shape.numel() >= LEAST
+}
+
+/// An operand of one element, or an immediate.
+fn number(region: &Region, reads: &[View], input: Value) -> f32 {
+    match reads.get(input as usize) {
+        Some(read) => read.slice::<f32>().map_or(f32::NAN, |x| x[0]),
+        None => f32::from_bits(region.immediates[input as usize - reads.len()]),
+    }
+}
+
+formulas! {
+    /// `keras.optimizers.Adam`, with the rate corrected for the bias of both moments.
+    Adam(rest_1, rest_2, rate, epsilon; g, momentum, velocity, w) -> [m, v, new] {
+        let m = momentum.add(g.sub(momentum).mul(rest_1));
+        let v = velocity.add(g.square().sub(velocity).mul(rest_2));
+        let new = w.sub(m.mul(rate).div(v.sqrt().add(epsilon)));
+    }
+    /// `keras.optimizers.SGD` with momentum.
+    Momentum(rate, momentum; g, velocity, w) -> [v, new] {
+        let v = velocity.mul(momentum).sub(g.mul(rate));
+        let new = w.add(v);
+    }
+    /// `keras.optimizers.RMSprop`.
+    RootMeanSquare(rho, rest, rate, epsilon; g, velocity, w) -> [v, new] {
+        let v = velocity.mul(rho).add(g.square().mul(rest));
+        let new = w.sub(g.mul(rate).div(v.add(epsilon).sqrt()));
+    }
+}
+
+#[cfg(all(test, feature = "full", feature = "std"))]
+mod tests {
+    use super::run as formula_run;
+    use super::*;
+    use crate::kernel::Level;
+    use crate::nn::optimizer::{Optimizer, RMSprop, SGD};
+    use crate::op::Op;
+    use crate::{Plan, PlanOptions, Shape, Tensor, Trace, Variables};
+    use std::vec::Vec;
+
+    /// The region that updates a weight of this shape.
+    fn update(optimizer: &Optimizer, dims: &[usize]) -> (Region, Vec<Kind>) {
+        let mut variables = Variables::new();
+        let zeros = Tensor::new(dims, std::vec![0.0f32; dims.iter().product()]).unwrap();
+        let weight = variables.add("weight", &zeros, true).unwrap();
+        let slots: Vec<_> =
+            optimizer.slots().iter().map(|slot| variables.add(slot.name, &zeros, false).unwrap()).collect();
+        let trace = Trace::new(&variables);
+        let input = |name: &str, dims: &[usize]| trace.input(name, Shape::new(dims).unwrap(), DType::F32);
+        let state = crate::nn::optimizer::StepState::new(input("rate", &[]), input("step", &[]));
+        let old: Vec<_> = slots.iter().map(|&slot| trace.variable(slot)).collect();
+        let (w, new) = optimizer.update(&state, trace.variable(weight), input("gradient", dims), &old, &[]);
+        trace.assign(weight, w);
+        for (&slot, value) in slots.iter().zip(new) {
+            trace.assign(slot, value);
+        }
+        let plan = Plan::compile(&trace.finish().unwrap(), &PlanOptions::default()).unwrap();
+        let whole = plan.steps().iter().find_map(|step| match &step.op {
+            Op::Region(region) if region.shape == Shape::new(dims).unwrap() => {
+                Some((region.clone(), step.reads.iter().map(|slot| (slot.shape, slot.dtype)).collect()))
+            }
+            _ => None,
+        });
+        whole.unwrap()
+    }
+
+    #[test]
+    fn updates_of_optimizers_are_recognized_and_give_the_same_bits() {
+        let optimizers = [
+            (Optimizer::adam(), "Adam"),
+            (Optimizer::SGD(SGD { momentum: 0.9, ..SGD::default() }), "Momentum"),
+            (Optimizer::RMSprop(RMSprop::default()), "RootMeanSquare"),
+        ];
+        for (optimizer, expected) in optimizers {
+            for dims in [[16, 16], [37, 500]] {
+                let (region, operands) = update(&optimizer, &dims);
+                assert_eq!(name(&region, &operands), Some(expected));
+                let value = |i: usize, k: usize| ((i * 7919 + k * 31) % 1009) as f32 / 1009.0;
+                let data: Vec<Vec<f32>> = operands
+                    .iter()
+                    .enumerate()
+                    .map(|(k, kind)| (0..kind.0.numel()).map(|i| value(i, k)).collect())
+                    .collect();
+                let reads: Vec<View> =
+                    data.iter().zip(&operands).map(|(x, k)| View::new(x, k.0, k.1).unwrap()).collect();
+                for &level in Level::available() {
+                    let cpu = Cpu::new(level, None);
+                    let run = |interpreted: bool| {
+                        let mut results =
+                            std::vec![std::vec![-1.0f32; region.shape.numel()]; region.results.len()];
+                        let writes: Vec<ViewMut> = results
+                            .iter_mut()
+                            .map(|y| ViewMut::new(y, region.shape, DType::F32).unwrap())
+                            .collect();
+                        if interpreted {
+                            region.interpret::<{ crate::op::used::EVERY }>(&cpu, &reads, &writes);
+                        } else {
+                            assert!(formula_run(&cpu, &region, &operands, &reads, &writes));
+                        }
+                        results
+                    };
+                    assert_eq!(run(false), run(true), "{level:?} {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn other_regions_are_not_recognized() {
+        let adam = update(&Optimizer::adam(), &[16, 16]);
+        for i in 0..adam.0.code.len() {
+            let mut other = adam.clone();
+            let code = &mut other.0.code[i];
+            code.op = match code.op {
+                Scalar::Binary(Binary::Add) => Scalar::Binary(Binary::Maximum),
+                Scalar::Binary(_) => Scalar::Binary(Binary::Add),
+                _ => Scalar::Unary(Unary::Neg),
+            };
+            assert_eq!(name(&other.0, &other.1), None, "instruction {i}");
+        }
+        let mut other = adam.clone();
+        other.0.results.reverse();
+        assert_eq!(name(&other.0, &other.1), None);
+        assert_eq!(name(&update(&Optimizer::adam(), &[3, 3]).0, &adam.1), None);
+    }
+}
