@@ -36,6 +36,13 @@ impl Pool2d {
         Pool2d { n: 1, ..*self }
     }
 
+    /// Whether the windows are the 2 × 2 blocks of the image; compact builds have no loop for them.
+    fn halves(&self) -> bool {
+        let Pool2d { h, w, oh, ow, kh, kw, sh, sw, pad_top, pad_left, .. } = *self;
+        let two = [kh, kw, sh, sw] == [2; 4] && [pad_top, pad_left] == [0; 2];
+        !COMPACT && two && 2 * oh <= h && 2 * ow <= w
+    }
+
     /// Rows of x under the windows of output row `oy`.
     #[inline(always)]
     fn rows(&self, oy: usize) -> (usize, usize) {
@@ -138,6 +145,9 @@ pub fn average_pool2d_grad(cpu: &Cpu, v: &Pool2d, dy: &[f32], dx: &mut [f32]) {
 
 #[inline(always)]
 fn max_image(v: &Pool2d, x: &[f32], y: &mut [f32]) {
+    if v.halves() {
+        return by_channels!(v.c, max_of_four(v, x, y));
+    }
     by_channels!(v.c, max_lanes(v, x, y));
 }
 
@@ -168,8 +178,41 @@ fn max_lanes<const L: usize, const PART: bool>(
     }
 }
 
+/// [`max_lanes`] for windows that are the 2 × 2 blocks of the image.
+#[inline(always)]
+fn max_of_four<const L: usize, const PART: bool>(
+    v: &Pool2d,
+    at: usize,
+    valid: usize,
+    x: &[f32],
+    y: &mut [f32],
+) {
+    for oy in 0..v.oh {
+        for ox in 0..v.ow {
+            let corner = (2 * oy * v.w + 2 * ox) * v.c + at;
+            let mut best: [f32; L] = lanes::<L, PART>(x, corner, valid);
+            for cell in [corner + v.c, corner + v.w * v.c, corner + (v.w + 1) * v.c] {
+                let cell: [f32; L] = lanes::<L, PART>(x, cell, valid);
+                for l in 0..L {
+                    best[l] = if (cell[l] > best[l]) | best[l].is_nan() { cell[l] } else { best[l] };
+                }
+            }
+            let to = (oy * v.ow + ox) * v.c + at;
+            // The pixel after this one overwrites what is too much.
+            if PART && v.c < L && to + L <= y.len() {
+                set_lanes::<L, false>(&best, y, to, L);
+            } else {
+                set_lanes::<L, PART>(&best, y, to, valid);
+            }
+        }
+    }
+}
+
 #[inline(always)]
 fn max_grad_image(v: &Pool2d, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+    if v.halves() && v.h == 2 * v.oh && v.w == 2 * v.ow {
+        return by_channels!(v.c, max_of_four_grad(v, x, dy, dx));
+    }
     dx.fill(0.0);
     by_channels!(v.c, max_grad_lanes(v, x, dy, dx));
 }
@@ -218,6 +261,48 @@ fn max_grad_lanes<const L: usize, const PART: bool>(
                     }
                     add_lanes::<L, PART>(&share, dx, (iy * v.w + ix) * v.c + at, valid);
                     number += 1;
+                }
+            }
+        }
+    }
+}
+
+/// [`max_grad_lanes`] for windows that are the 2 × 2 blocks of the image and cover it: every cell is written once.
+#[inline(always)]
+fn max_of_four_grad<const L: usize, const PART: bool>(
+    v: &Pool2d,
+    at: usize,
+    valid: usize,
+    x: &[f32],
+    dy: &[f32],
+    dx: &mut [f32],
+) {
+    for oy in 0..v.oh {
+        for ox in 0..v.ow {
+            let corner = (2 * oy * v.w + 2 * ox) * v.c + at;
+            let places = [corner, corner + v.c, corner + v.w * v.c, corner + (v.w + 1) * v.c];
+            let mut best: [f32; L] = lanes::<L, PART>(x, corner, valid);
+            let mut winner = [0u32; L];
+            for (number, &place) in places.iter().enumerate().skip(1) {
+                let cell: [f32; L] = lanes::<L, PART>(x, place, valid);
+                for l in 0..L {
+                    let wins = (cell[l] > best[l]) | (best[l].is_nan() & !cell[l].is_nan());
+                    best[l] = if wins { cell[l] } else { best[l] };
+                    winner[l] = if wins { number as u32 } else { winner[l] };
+                }
+            }
+            let dy: [f32; L] = lanes::<L, PART>(dy, (oy * v.ow + ox) * v.c + at, valid);
+            // Within a row of windows the cell to the right is written later, and overwrites what is too much.
+            let overwritten = PART && v.c < L && ox + 1 < v.ow;
+            for (number, &place) in places.iter().enumerate() {
+                let mut share = dy;
+                for l in 0..L {
+                    share[l] = if winner[l] == number as u32 { dy[l] } else { 0.0 };
+                }
+                if overwritten {
+                    set_lanes::<L, false>(&share, dx, place, L);
+                } else {
+                    set_lanes::<L, PART>(&share, dx, place, valid);
                 }
             }
         }

@@ -52,9 +52,9 @@ pub(crate) fn lanes<const L: usize, const PART: bool>(x: &[f32], at: usize, vali
     if PART && at + L > x.len() {
         return last_lanes(&x[at..at + valid]);
     }
-    let mut out = [0.0; L];
-    out.copy_from_slice(&x[at..at + L]);
-    out
+    let x = &x[at..at + L];
+    // SAFETY: the slice has `L` elements.
+    unsafe { x.as_ptr().cast::<[f32; L]>().read_unaligned() }
 }
 
 #[cold]
@@ -94,7 +94,9 @@ pub(crate) fn set_lanes<const L: usize, const PART: bool>(
     if PART {
         copy(&lanes[..valid], &mut y[at..at + valid]);
     } else {
-        y[at..at + L].copy_from_slice(lanes);
+        let y = &mut y[at..at + L];
+        // SAFETY: the slice has `L` elements.
+        unsafe { y.as_mut_ptr().cast::<[f32; L]>().write_unaligned(*lanes) };
     }
 }
 
@@ -163,6 +165,8 @@ pub enum Reduce {
 const BLOCK: usize = 256;
 /// Partial results per output when the innermost extent is small.
 const LANES: usize = 16;
+/// Rows of fewer elements are reduced from first to last.
+const SHORT: usize = 64;
 /// Columns per pass when the innermost extent is large.
 const WIDTH: usize = 64;
 
@@ -208,6 +212,9 @@ pub fn reduce(cpu: &Cpu, kind: Reduce, x: &[f32], outer: usize, mid: usize, inne
 }
 
 fn reduce_at(level: Level, kind: Reduce, x: &[f32], mid: usize, inner: usize, y: &mut [f32]) {
+    if !COMPACT && inner == 1 && (1..SHORT).contains(&mid) {
+        return leveled!(level, short(kind: Reduce, x: &[f32], mid: usize, y: &mut [f32]));
+    }
     for (o, y) in y.chunks_exact_mut(inner).enumerate() {
         let x = &x[o * mid * inner..(o + 1) * mid * inner];
         if inner <= LANES {
@@ -249,6 +256,36 @@ fn larger(a: f32, b: f32) -> f32 {
 
 fn smaller(a: f32, b: f32) -> f32 {
     if a < b || a.is_nan() { a } else { b }
+}
+
+/// Rows of few elements: sixteen rows at a time, each from its first element on.
+#[inline(always)]
+fn short(kind: Reduce, x: &[f32], mid: usize, y: &mut [f32]) {
+    match kind {
+        Reduce::Sum => short_of(0.0, |a, b| a + b, x, mid, y),
+        Reduce::Prod => short_of(1.0, |a, b| a * b, x, mid, y),
+        Reduce::Max => short_of(f32::NEG_INFINITY, larger, x, mid, y),
+        Reduce::Min => short_of(f32::INFINITY, smaller, x, mid, y),
+    }
+}
+
+#[inline(always)]
+fn short_of(identity: f32, f: impl Fn(f32, f32) -> f32, x: &[f32], mid: usize, y: &mut [f32]) {
+    for (x, y) in x.chunks(LANES * mid).zip(y.chunks_mut(LANES)) {
+        let mut acc = [identity; LANES];
+        if y.len() == LANES {
+            for j in 0..mid {
+                for (r, acc) in acc.iter_mut().enumerate() {
+                    *acc = f(*acc, x[r * mid + j]);
+                }
+            }
+        } else {
+            for (acc, row) in acc.iter_mut().zip(x.chunks_exact(mid)) {
+                *acc = row.iter().fold(identity, |acc, x| f(acc, *x));
+            }
+        }
+        y.copy_from_slice(&acc[..y.len()]);
+    }
 }
 
 /// Few columns: 16 rows side by side make one wide row of partial results.
