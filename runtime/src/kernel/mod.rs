@@ -11,6 +11,7 @@ mod blocked;
 pub mod conv;
 mod depthwise;
 mod direct;
+pub mod fold;
 pub mod gemm;
 pub mod generic;
 pub mod index;

@@ -7,7 +7,8 @@
 //! are stored after the whole program ran on a tile, so a result may overwrite an operand of the same layout.
 #![allow(unsafe_code)]
 
-use super::{Cpu, Level, View, ViewMut};
+use super::fold::{self, Chunks};
+use super::{Cpu, Level, Shared, View, ViewMut};
 use crate::{DType, MAX_RANK, Shape, math};
 use core::mem::MaybeUninit;
 
@@ -16,7 +17,7 @@ pub const TILE: usize = if cfg!(target_arch = "arm") { 32 } else { 256 };
 /// The most registers a program may use.
 pub const REGISTERS: usize = 24;
 /// Elements each thread takes at a time; loops shorter than two chunks stay on one thread.
-const CHUNK: usize = 64 * TILE;
+pub(super) const CHUNK: usize = 64 * TILE;
 
 /// Tiles are computed in whole blocks of so many elements: loops then have no remainder, which halves their code.
 const BLOCK: usize = 16;
@@ -40,6 +41,8 @@ pub trait Program: Sync {
     fn execute(&self, registers: &mut Registers);
     /// The registers that hold the results.
     fn results(&self) -> &[u8];
+    /// Whether result `i` is summed over the leading axes of the loop instead of stored.
+    fn sums(&self, i: usize) -> bool;
 }
 
 /// The register file of one run.
@@ -265,58 +268,118 @@ fn access(operand: &Shape, over: &Shape) -> Option<Access> {
 
 /// Runs `program` over every element of `over`.
 ///
-/// **Arguments**: `reads` broadcast to `over`; `writes` have exactly its element count. Operand counts and
-/// shapes are checked by the caller (`op::region`); elements are skipped rather than read out of bounds where
-/// they do not fit.
-pub fn run<P: Program>(cpu: &Cpu, program: &P, over: &Shape, reads: &[View], writes: &[ViewMut]) {
+/// **Arguments**: `reads` broadcast to `over`; `writes` have exactly its element count, or, where they are sums, the
+/// trailing axes of it; `workspace` has [`fold::workspace`] elements. Operand counts and shapes are checked by the
+/// caller (`op::region`); elements are skipped rather than read out of bounds where they do not fit.
+pub fn run<P: Program>(
+    cpu: &Cpu,
+    program: &P,
+    over: &Shape,
+    reads: &[View],
+    writes: &mut [ViewMut],
+    workspace: &mut [f32],
+) {
     let total = over.numel();
-    let fits = writes.iter().all(|w| w.shape().numel() == total)
-        && reads.iter().all(|r| r.shape().broadcasts_to(over))
+    let columns = |(i, w): (usize, &ViewMut)| if program.sums(i) { w.shape().numel() } else { 0 };
+    let sums = writes.iter().enumerate().map(columns);
+    let widest = sums.clone().max().unwrap_or(0);
+    let width: usize = sums.clone().map(fold::width).sum();
+    let fits = writes.iter().enumerate().all(|(i, w)| match program.sums(i) {
+        true => w.dtype() == DType::F32 && total.is_multiple_of(w.shape().numel().max(1)),
+        false => w.shape().numel() == total,
+    }) && reads.iter().all(|r| r.shape().broadcasts_to(over))
         && reads.len() <= program.registers()
         && program.registers() <= REGISTERS
-        && program.results().len() == writes.len();
+        && program.results().len() == writes.len()
+        && workspace.len() >= fold::workspace(total, sums.clone());
     debug_assert!(fits, "region operands were not checked");
-    if !fits || total == 0 {
+    if !fits {
         return;
     }
-    let chunks = if total >= 2 * CHUNK { total.div_ceil(CHUNK) } else { 1 };
-    let chunk = if chunks == 1 { total } else { CHUNK };
-    let task = |i: usize| {
-        let range = i * chunk..((i + 1) * chunk).min(total);
-        dispatch(cpu.level(), program, over, reads, writes, range);
+    let chunks = match widest {
+        0 if total < 2 * CHUNK => Chunks { len: total, count: total.min(1) },
+        0 => Chunks { len: CHUNK, count: total.div_ceil(CHUNK) },
+        _ => Chunks::new(total, widest),
     };
-    if chunks == 1 { task(0) } else { cpu.parallel(chunks, &task) }
+    {
+        let (writes, partials) = (&*writes, Shared::new(workspace));
+        let task = |i: usize| {
+            let range = i * chunks.len..((i + 1) * chunks.len).min(total);
+            // SAFETY: each chunk has its own part of the workspace.
+            let partial = unsafe { partials.range(i * width, width) };
+            partial.fill(0.0);
+            dispatch(cpu.level(), program, over, reads, writes, range, partial);
+        };
+        if chunks.count <= 1 { (0..chunks.count).for_each(task) } else { cpu.parallel(chunks.count, &task) }
+    }
+    let mut at = 0;
+    for (i, write) in writes.iter_mut().enumerate().filter(|(i, _)| program.sums(*i)) {
+        debug_assert!(program.sums(i));
+        let Ok(sums) = write.slice::<f32>() else { return };
+        let own = fold::width(sums.len());
+        fold::finish((0..chunks.count).map(|chunk| &workspace[chunk * width + at..][..own]), sums);
+        at += own;
+    }
 }
 
 type Range = core::ops::Range<usize>;
 
 #[inline(never)]
-fn dispatch<P: Program>(level: Level, p: &P, over: &Shape, reads: &[View], writes: &[ViewMut], range: Range) {
+fn dispatch<P: Program>(
+    level: Level,
+    p: &P,
+    over: &Shape,
+    reads: &[View],
+    writes: &[ViewMut],
+    range: Range,
+    sums: &mut [f32],
+) {
     #[cfg(target_arch = "x86_64")]
     {
         /// The same loop, compiled for AVX-512.
         #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-        fn avx512<P: Program>(p: &P, over: &Shape, reads: &[View], writes: &[ViewMut], range: Range) {
-            tiles(p, over, reads, writes, range);
+        fn avx512<P: Program>(
+            p: &P,
+            over: &Shape,
+            reads: &[View],
+            writes: &[ViewMut],
+            range: Range,
+            sums: &mut [f32],
+        ) {
+            tiles(p, over, reads, writes, range, sums);
         }
         /// The same loop, compiled for AVX2.
         #[target_feature(enable = "avx2,fma")]
-        fn avx2<P: Program>(p: &P, over: &Shape, reads: &[View], writes: &[ViewMut], range: Range) {
-            tiles(p, over, reads, writes, range);
+        fn avx2<P: Program>(
+            p: &P,
+            over: &Shape,
+            reads: &[View],
+            writes: &[ViewMut],
+            range: Range,
+            sums: &mut [f32],
+        ) {
+            tiles(p, over, reads, writes, range, sums);
         }
         // SAFETY: a level is only chosen where the processor has its features (`Level::available`).
         match level {
-            Level::Avx512 => return unsafe { avx512(p, over, reads, writes, range) },
-            Level::Avx2 => return unsafe { avx2(p, over, reads, writes, range) },
+            Level::Avx512 => return unsafe { avx512(p, over, reads, writes, range, sums) },
+            Level::Avx2 => return unsafe { avx2(p, over, reads, writes, range, sums) },
             _ => {}
         }
     }
     let _ = level;
-    tiles(p, over, reads, writes, range);
+    tiles(p, over, reads, writes, range, sums);
 }
 
 #[inline(always)]
-fn tiles<P: Program>(program: &P, over: &Shape, reads: &[View], writes: &[ViewMut], range: Range) {
+fn tiles<P: Program>(
+    program: &P,
+    over: &Shape,
+    reads: &[View],
+    writes: &[ViewMut],
+    range: Range,
+    sums: &mut [f32],
+) {
     let mut registers = Registers {
         scratch: [const { MaybeUninit::uninit() }; REGISTERS],
         source: [core::ptr::null(); REGISTERS],
@@ -336,7 +399,12 @@ fn tiles<P: Program>(program: &P, over: &Shape, reads: &[View], writes: &[ViewMu
     }
     program.prepare(&mut registers);
     let patterns = &patterns[..reads.len()];
-    let size = tile_size(patterns);
+    let rows = writes.iter().enumerate().filter(|(i, _)| program.sums(*i)).map(|(_, w)| w.shape().numel());
+    let periods = patterns.iter().filter_map(|pattern| match pattern {
+        Access::Cyclic(n) => Some(*n),
+        _ => None,
+    });
+    let size = tile_size(rows.chain(periods));
     let mut start = range.start;
     while start < range.end {
         registers.begin(size.min(range.end - start));
@@ -347,18 +415,26 @@ fn tiles<P: Program>(program: &P, over: &Shape, reads: &[View], writes: &[ViewMu
             }
         }
         program.execute(&mut registers);
-        for (&r, write) in program.results().iter().zip(writes) {
-            store::<P>(&registers, r, write, start);
+        let mut rest = &mut *sums;
+        for (i, (&r, write)) in program.results().iter().zip(writes).enumerate() {
+            if program.sums(i) {
+                let columns = write.shape().numel();
+                let (own, later) = rest.split_at_mut(fold::width(columns));
+                fold::add(&registers.read(r)[..registers.count], start, columns, own);
+                rest = later;
+            } else {
+                store::<P>(&registers, r, write, start);
+            }
         }
         start += registers.count;
     }
 }
 
-/// The elements of a tile: whole periods of the cyclic operands, as far as there is room for a common one.
-fn tile_size(patterns: &[Access]) -> usize {
+/// The elements of a tile: whole periods of the cyclic operands and of the rows that are summed, as far as there is
+/// room for a common one.
+fn tile_size(periods: impl Iterator<Item = usize>) -> usize {
     let mut period = 1;
-    for pattern in patterns {
-        let Access::Cyclic(n) = *pattern else { continue };
+    for n in periods {
         let (mut common, mut rest) = (n, period);
         while rest != 0 {
             (common, rest) = (rest, common % rest);

@@ -71,7 +71,12 @@ pub(crate) fn scalar(op: &Op, operand: DType) -> (Scalar, Option<Scalar>) {
 }
 
 /// Runs one elementwise op, or a broadcast, as a region of its own.
-pub(super) fn run<const K: Kernels>(op: &Op, cpu: &Cpu, reads: &[View], writes: &[ViewMut]) -> Result<()> {
+pub(super) fn run<const K: Kernels>(
+    op: &Op,
+    cpu: &Cpu,
+    reads: &[View],
+    writes: &mut [ViewMut],
+) -> Result<()> {
     let Some(write) = writes.first() else { return Err(misuse!("{}: no result", op.name())) };
     let operand = reads.first().map_or(DType::F32, View::dtype);
     let n = reads.len() as u8;
@@ -88,8 +93,9 @@ pub(super) fn run<const K: Kernels>(op: &Op, cpu: &Cpu, reads: &[View], writes: 
         code,
         dtypes: Fixed::from_iter([write.dtype()]),
         shape: *write.shape(),
+        summed: Fixed::from_iter([0]),
     };
-    region.run::<K>(cpu, reads, writes)
+    region.run::<K>(cpu, reads, writes, &mut [])
 }
 
 /// Gradients of elementwise ops.

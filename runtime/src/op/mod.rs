@@ -202,7 +202,7 @@ impl Op {
             Op::Select | Op::Cast(_) | Op::StopGradient => one(elementwise::infer(self, inputs)),
             Op::Region(r) => {
                 r.check(inputs)?;
-                Ok(r.dtypes.iter().map(|&d| (r.shape, d)).collect())
+                Ok(r.dtypes.iter().enumerate().map(|(i, &d)| (r.result_shape(i), d)).collect())
             }
             Op::Reshape(_) | Op::Broadcast(_) => one(movement::infer_size(self, inputs)),
             Op::Concat(axis) => one(movement::infer_concat(*axis as usize, inputs)),
@@ -231,7 +231,8 @@ impl Op {
             Op::Conv2d(c) if linked(used::ANY_CONV) => c.workspace(inputs),
             Op::Input(_) | Op::Variable(_) | Op::Constant(_) | Op::Scalar(..) | Op::Iota(_) => 0,
             Op::Random(_) | Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::And | Op::Or => 0,
-            Op::Not | Op::Select | Op::Cast(_) | Op::StopGradient | Op::Region(_) | Op::Reshape(_) => 0,
+            Op::Region(r) => r.workspace(),
+            Op::Not | Op::Select | Op::Cast(_) | Op::StopGradient | Op::Reshape(_) => 0,
             Op::Transpose(_) | Op::Broadcast(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => 0,
             Op::Conv2d(_)
             | Op::Pool(_)
@@ -281,7 +282,7 @@ impl Op {
             Op::Select | Op::Cast(_) | Op::StopGradient | Op::Broadcast(_) => {
                 elementwise::run::<K>(self, cpu, reads, writes)
             }
-            Op::Region(r) => r.run::<K>(cpu, reads, writes),
+            Op::Region(r) => r.run::<K>(cpu, reads, writes, workspace),
             Op::Reshape(_) if K & used::RESHAPE != 0 => movement::copy::<K>(reads, writes),
             Op::Concat(axis) if K & used::CONCAT != 0 => movement::concat::<K>(*axis as usize, reads, writes),
             Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) | Op::Reverse(_) if K & used::MOVE != 0 => {

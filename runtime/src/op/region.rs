@@ -7,7 +7,7 @@ use super::formula;
 use super::scalar::{Binary, Compare, Unary};
 use super::used;
 use crate::kernel::tile::{self, Program, REGISTERS, Registers};
-use crate::kernel::{Cpu, View, ViewMut};
+use crate::kernel::{Cpu, View, ViewMut, fold};
 use crate::{DType, Result, Shape, misuse};
 use heapless::Vec as Fixed;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// The most operands a region reads.
 pub const READS: usize = 8;
 /// The most results a region writes.
-pub const WRITES: usize = 4;
+pub const WRITES: usize = 6;
 /// The most instructions of a region.
 pub const CODE: usize = 32;
 
@@ -86,6 +86,8 @@ pub struct Region {
     pub dtypes: Fixed<DType, WRITES>,
     /// The shape looped over, to which every operand broadcasts.
     pub shape: Shape,
+    /// For each result over how many leading axes it is summed; 0 where it is stored as it is.
+    pub summed: Fixed<u8, WRITES>,
 }
 
 impl Scalar {
@@ -144,7 +146,27 @@ impl Region {
         if self.results.len() != self.dtypes.len() || self.results.iter().any(|&r| (r as usize) < fixed) {
             return Err(misuse!("region: a result is not computed"));
         }
+        let sums = |(&axes, &dtype): (&u8, &DType)| {
+            axes == 0 || axes as usize <= self.shape.rank() && dtype == DType::F32
+        };
+        if self.summed.len() != self.results.len() || !self.summed.iter().zip(&self.dtypes).all(sums) {
+            return Err(misuse!("region: only float32 results are summed, over axes that there are"));
+        }
         Ok(())
+    }
+
+    /// The shape of result `i`.
+    pub fn result_shape(&self, i: usize) -> Shape {
+        let leading = self.summed.get(i).copied().unwrap_or(0) as usize;
+        let dims = self.shape.list();
+        // No more axes than the shape of the loop has.
+        Shape::new(dims.get(leading..).unwrap_or(&[])).unwrap_or(Shape::SCALAR)
+    }
+
+    /// Float32 words of memory for partial sums.
+    pub fn workspace(&self) -> usize {
+        let summed = (0..self.results.len()).filter(|&i| self.summed.get(i).is_some_and(|&axes| axes > 0));
+        fold::workspace(self.shape.numel(), summed.map(|i| self.result_shape(i).numel()))
     }
 
     fn registers(&self) -> usize {
@@ -155,18 +177,30 @@ impl Region {
     }
 
     /// Runs the region with the kernels `K`; shapes and registers are checked.
-    pub fn run<const K: Kernels>(&self, cpu: &Cpu, reads: &[View], writes: &[ViewMut]) -> Result<()> {
+    pub fn run<const K: Kernels>(
+        &self,
+        cpu: &Cpu,
+        reads: &[View],
+        writes: &mut [ViewMut],
+        workspace: &mut [f32],
+    ) -> Result<()> {
         let mut kinds = Fixed::<(Shape, DType), READS>::new();
         for r in reads {
             kinds.push((*r.shape(), r.dtype())).map_err(|_| misuse!("region: too many operands"))?;
         }
         self.check(&kinds)?;
-        let same = |(w, d): (&ViewMut, &DType)| w.dtype() == *d && w.shape().numel() == self.shape.numel();
-        if writes.len() != self.dtypes.len() || !writes.iter().zip(&self.dtypes).all(same) {
+        let same = |(i, w): (usize, &ViewMut)| {
+            w.dtype() == self.dtypes[i] && w.shape().numel() == self.result_shape(i).numel()
+        };
+        if writes.len() != self.dtypes.len() || !writes.iter().enumerate().all(same) {
             return Err(misuse!("region: results do not fit their slots"));
         }
+        let wanted = self.workspace();
+        if workspace.len() < wanted {
+            return Err(misuse!("region: expected {wanted} words of workspace, got {}", workspace.len()));
+        }
         if !formula::run(cpu, self, &kinds, reads, writes) {
-            self.interpret::<K>(cpu, reads, writes);
+            self.interpret::<K>(cpu, reads, writes, workspace);
         }
         Ok(())
     }
@@ -178,8 +212,14 @@ impl Region {
     }
 
     /// Runs the region in the tile loop, whatever it computes.
-    pub(super) fn interpret<const K: Kernels>(&self, cpu: &Cpu, reads: &[View], writes: &[ViewMut]) {
-        tile::run(cpu, &Linked::<K>(self), &self.shape, reads, writes);
+    pub(super) fn interpret<const K: Kernels>(
+        &self,
+        cpu: &Cpu,
+        reads: &[View],
+        writes: &mut [ViewMut],
+        workspace: &mut [f32],
+    ) {
+        tile::run(cpu, &Linked::<K>(self), &self.shape, reads, writes, workspace);
     }
 }
 
@@ -236,5 +276,10 @@ impl<const K: Kernels> Program for Linked<'_, K> {
 
     fn results(&self) -> &[u8] {
         &self.0.results
+    }
+
+    #[inline(always)]
+    fn sums(&self, i: usize) -> bool {
+        K & used::REDUCE != 0 && self.0.summed.get(i).is_some_and(|&axes| axes > 0)
     }
 }

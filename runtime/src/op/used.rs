@@ -140,7 +140,10 @@ impl Op {
             Op::Cast(DType::F16) => SELECT | Unary::Half.kernel(),
             Op::And | Op::Or | Op::Not | Op::Select | Op::Cast(_) => SELECT,
             Op::StopGradient | Op::Broadcast(_) => SELECT,
-            Op::Region(r) => r.code.iter().fold(0, |set, i| set | i.op.kernel()),
+            Op::Region(r) => {
+                let sums = if r.summed.iter().any(|&axes| axes > 0) { REDUCE } else { 0 };
+                r.code.iter().fold(sums, |set, i| set | i.op.kernel())
+            }
             Op::Reshape(_) => RESHAPE,
             Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) => MOVE,
             Op::Concat(_) => CONCAT,

@@ -95,7 +95,7 @@ impl Plan {
     fn compile_graph(graph: &Graph, _: Option<&Variables>, options: &PlanOptions) -> Result<Plan> {
         let optimized;
         let graph = if options.optimize {
-            optimized = rewrite::optimize(graph)?;
+            optimized = rewrite::optimize(graph, options.workspace)?;
             &optimized
         } else {
             optimized = rewrite::dce(graph)?;
@@ -399,6 +399,7 @@ fn copy_step(from: Home, to: Home, kind: Kind) -> Draft {
         results: Fixed::from_iter([1]),
         dtypes: Fixed::from_iter([kind.1]),
         shape: kind.0,
+        summed: Fixed::from_iter([0]),
     };
     Draft { op: Op::Region(region), reads: vec![(from, kind)], writes: vec![(to, kind)], workspace: None }
 }

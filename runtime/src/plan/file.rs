@@ -3,7 +3,7 @@
 //! | offset | bytes | field |
 //! |---|---|---|
 //! | 0 | 8 | `GRADPLAN` |
-//! | 8 | 4 | version, 2 |
+//! | 8 | 4 | version, 3 |
 //! | 12 | 4 | CRC-32 of everything from byte 16 on |
 //! | 16 | 4 | file length |
 //! | 20 | 4 | arena bytes |
@@ -22,7 +22,7 @@ use crate::op::Kernels;
 use crate::{Result, format_error};
 
 const MAGIC: &[u8; 8] = b"GRADPLAN";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const HEADER: usize = 72;
 
 /// The arena that a plan file asks for, in bytes, from its header alone: a constant expression, so that a static

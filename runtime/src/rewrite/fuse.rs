@@ -252,6 +252,7 @@ impl Groups {
             dtypes: results.iter().map(|&m| graph.kind(graph.nodes[m].first).1).collect(),
             code,
             shape,
+            summed: results.iter().map(|_| 0).collect(),
         };
         let values = results.iter().map(|&m| graph.nodes[m].first).collect();
         Some((region, reads, values))

@@ -1,10 +1,12 @@
-//! Rewrite passes over graphs: fold, simplify, cse, dce, sums, fuse. Each keeps what the graph computes.
+//! Rewrite passes over graphs: fold, simplify, cse, dce, sums, recompute, fuse, sums in regions. Each keeps what the graph computes.
 
+mod edges;
 mod fuse;
 mod passes;
 #[cfg(feature = "full")]
 mod sums;
 
+pub use edges::{recompute, sums_in_regions};
 pub use fuse::fuse;
 pub use passes::{cse, dce, fold, simplify};
 #[cfg(feature = "full")]
@@ -16,8 +18,8 @@ use crate::{Result, misuse};
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// All passes in the order that serves plans.
-pub fn optimize(graph: &Graph) -> Result<Graph> {
+/// All passes in the order that serves plans; with `workspace`, regions may need memory for partial sums.
+pub fn optimize(graph: &Graph, workspace: bool) -> Result<Graph> {
     let mut graph = dce(graph)?;
     for _ in 0..4 {
         let before = graph.nodes.len();
@@ -31,7 +33,8 @@ pub fn optimize(graph: &Graph) -> Result<Graph> {
     {
         graph = dce(&cse(&sums(&graph)?)?)?;
     }
-    dce(&fuse(&graph)?)
+    let fused = dce(&fuse(&recompute(&graph)?)?)?;
+    if workspace { dce(&sums_in_regions(&fused)?) } else { Ok(fused) }
 }
 
 /// Puts a node with translated operands into the new graph; gives the translated results.

@@ -86,8 +86,17 @@ setters! { BatchNormalization:
 
 /// Keepdims mean and biased variance of `x` over `axes`.
 pub(super) fn moments<'b>(x: Var<'b>, axes: &[isize]) -> [Var<'b>; 2] {
-    let mean = x.mean(axes, true);
-    [mean, (x - mean).square().mean(axes, true)]
+    let over = axes.to_vec();
+    let variance = Var::custom_gradient(
+        &[x],
+        |x| (x[0] - x[0].mean(axes, true)).square().mean(axes, true),
+        // The mean moves no sum of deviations: what flows through it is zero, and not computed.
+        move |x, _, g| {
+            let count = (x[0].shape().numel() / g.shape().numel().max(1)) as f32;
+            alloc::vec![(x[0] - x[0].mean(&over, true)) * (g * (2.0 / count))]
+        },
+    );
+    [x.mean(axes, true), variance]
 }
 
 /// Keepdims mean and biased variance of the cells of `x` that `mask`, bool of all axes but the last, lets through.
