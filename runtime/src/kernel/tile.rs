@@ -322,6 +322,27 @@ pub fn run<P: Program>(
     }
 }
 
+/// Runs `program` over some elements of `over`: a part of [`run`], for programs that sum nothing.
+pub fn run_part<P: Program>(
+    cpu: &Cpu,
+    program: &P,
+    over: &Shape,
+    reads: &[View],
+    writes: &[ViewMut],
+    range: Range,
+) {
+    let fits = range.end <= over.numel()
+        && writes.iter().enumerate().all(|(i, w)| w.shape().numel() == over.numel() && !program.sums(i))
+        && reads.iter().all(|r| r.shape().broadcasts_to(over))
+        && reads.len() <= program.registers()
+        && program.registers() <= REGISTERS
+        && program.results().len() == writes.len();
+    debug_assert!(fits, "region operands were not checked");
+    if fits {
+        dispatch(cpu.level(), program, over, reads, writes, range, &mut []);
+    }
+}
+
 type Range = core::ops::Range<usize>;
 
 #[inline(never)]
