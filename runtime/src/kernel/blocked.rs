@@ -96,7 +96,9 @@ impl Blocked<'_> {
     #[must_use]
     pub unsafe fn run(&self, cpu: &Cpu, c: &mut [f32], workspace: &mut [f32]) -> bool {
         let Extents { m, n, .. } = self.extents;
-        let Some(micro) = family(cpu.level(), m, n) else { return false };
+        // Tiles for one row are wider than panels.
+        let least = if self.right.packed() { 2 } else { 0 };
+        let Some(micro) = family(cpu.level(), m.max(least), n) else { return false };
         if m == 0 || n == 0 {
             return true;
         }

@@ -1,6 +1,7 @@
 //! Products as plans compute them: with a second operand that is packed ahead, and with a region that goes on with the
 //! result while it is in the cache (bias, scale and offset of a batch normalization, sums with a shortcut, activation).
 
+use super::formula;
 use super::region::Region;
 use super::{Conv2d, Kernels, Kind, Kinds, OPERANDS, Op, Window, expect_f32, expect_operands, matmul, used};
 use crate::kernel::{self, Cpu, NOTHING, Then, View, ViewMut};
@@ -146,8 +147,13 @@ impl Planned {
         operands.insert(at, whole).map_err(|_| misuse!("{}: too many operands", self.name()))?;
         let out = writes[place].whole::<f32>()?;
         let (writes, operands) = (&*writes, &operands);
+        let kinds: Fixed<Kind, OPERANDS> = operands.iter().map(|r| (*r.shape(), r.dtype())).collect();
+        let found = formula::find(region, &kinds);
         let then = |range: core::ops::Range<usize>| {
-            region.interpret_part::<K>(cpu, operands, writes, range);
+            let known = found.is_some_and(|f| f.run(cpu, region, operands, writes, Some(range.clone())));
+            if !known {
+                region.interpret_part::<K>(cpu, operands, writes, range);
+            }
         };
         self.multiply::<K>(cpu, &reads[..2], out, workspace, &then)
     }
