@@ -194,16 +194,21 @@ impl Groups {
         if reads.len() > READS || immediates.len() > READS || results.len() > WRITES {
             return None;
         }
+        let firsts = same_as(graph, members);
+        let first_of = |node: usize| firsts[members.binary_search(&node).unwrap_or(0)];
         let fixed = reads.len() + immediates.len();
         let mut free: Vec<bool> = vec![true; REGISTERS.checked_sub(fixed)?];
         let mut register: Vec<(usize, u8)> = Vec::new();
         let mut code = Fixed::new();
         for (position, &m) in members.iter().enumerate() {
+            if first_of(m) != m {
+                continue;
+            }
             let node = &graph.nodes[m];
             let mut operands = [0u8; 3];
             for (slot, &v) in operands.iter_mut().zip(&node.inputs) {
                 *slot = if inside(v) {
-                    let p = producer(graph, v);
+                    let p = first_of(producer(graph, v));
                     register.iter().find(|r| r.0 == p)?.1
                 } else {
                     match source(graph, v) {
@@ -235,16 +240,19 @@ impl Groups {
             register.push((m, to));
             // Registers whose last reader was this node are free again.
             let later = &members[position + 1..];
-            for &(p, r) in &register {
-                let needed = results.contains(&p) || self.users[p].iter().any(|u| later.contains(u));
-                if !needed {
-                    free[r as usize - fixed] = true;
-                }
-            }
-            register.retain(|(p, _)| results.contains(p) || self.users[*p].iter().any(|u| later.contains(u)));
+            let needed = |p: usize| {
+                let same = members.iter().filter(|&&m| first_of(m) == p);
+                same.into_iter()
+                    .any(|m| results.contains(m) || self.users[*m].iter().any(|u| later.contains(u)))
+            };
+            register.retain(|&(p, r)| {
+                let needed = needed(p);
+                free[r as usize - fixed] |= !needed;
+                needed
+            });
         }
         debug_assert!(code.len() <= CODE);
-        let of = |m: &usize| register.iter().find(|r| r.0 == *m).map(|r| r.1);
+        let of = |m: &usize| register.iter().find(|r| r.0 == first_of(*m)).map(|r| r.1);
         let region = Region {
             reads: reads.len() as u8,
             immediates: immediates.iter().copied().collect(),
@@ -257,6 +265,32 @@ impl Groups {
         let values = results.iter().map(|&m| graph.nodes[m].first).collect();
         Some((region, reads, values))
     }
+}
+
+/// For each member the first one that computes the same: values computed again for each reader come together where the
+/// readers do.
+fn same_as(graph: &Graph, members: &[usize]) -> Vec<usize> {
+    let mut first: Vec<usize> = Vec::with_capacity(members.len());
+    for (position, &m) in members.iter().enumerate() {
+        let of = |v: ValueId| match members[..position].binary_search(&producer(graph, v)) {
+            Ok(at) => graph.nodes[first[at]].first,
+            Err(_) => v,
+        };
+        let node = &graph.nodes[m];
+        let same = |q: &&usize| {
+            let other = &graph.nodes[**q];
+            other.op == node.op
+                && other.inputs.len() == node.inputs.len()
+                && other.inputs.iter().zip(&node.inputs).all(|(a, b)| of(*a) == of(*b))
+        };
+        first.push(
+            members[..position]
+                .iter()
+                .find(same)
+                .map_or(m, |q| first[members[..position].binary_search(q).unwrap_or(0)]),
+        );
+    }
+    first
 }
 
 fn producer(graph: &Graph, v: ValueId) -> usize {
