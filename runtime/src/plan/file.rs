@@ -315,8 +315,6 @@ mod write {
                 variables: Vec::new(),
                 constants: Buffer::from_bytes(file.constants()),
                 arena_bytes: file.arena_bytes(),
-                live_bytes: 0,
-                tensor_bytes: steps.iter().flat_map(|s| &s.writes).map(crate::plan::Slot::bytes).sum(),
                 steps,
             };
             plan.verify()?;

@@ -1,5 +1,9 @@
 //! Memory planning: lifetimes to offsets.
 
+use super::{Place, Plan, Slot};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
 /// A value that needs room in the arena while steps `first..=last` run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lifetime {
@@ -21,15 +25,15 @@ pub(super) const ALIGN: usize = 64;
 ///
 /// Greedy by size (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020): the
 /// largest value first, each at the lowest offset that is free during its lifetime.
-pub(super) fn place(values: &[Lifetime]) -> (alloc::vec::Vec<usize>, usize) {
+pub(super) fn place(values: &[Lifetime]) -> (Vec<usize>, usize) {
     let key = |i: usize| (usize::MAX - values[i].bytes, values[i].first, i);
     // Sorted by insertion: lists are short, and a page downloads the code of a sort.
-    let mut order: alloc::vec::Vec<(usize, usize, usize)> = alloc::vec::Vec::with_capacity(values.len());
+    let mut order: Vec<(usize, usize, usize)> = Vec::with_capacity(values.len());
     for key in (0..values.len()).map(key) {
         order.insert(order.partition_point(|other| *other < key), key);
     }
     let mut offsets = alloc::vec![0; values.len()];
-    let mut placed: alloc::vec::Vec<usize> = alloc::vec::Vec::new();
+    let mut placed: Vec<usize> = Vec::new();
     let mut total = 0;
     for (_, _, i) in order {
         // Neighbours in time, by offset.
@@ -46,6 +50,42 @@ pub(super) fn place(values: &[Lifetime]) -> (alloc::vec::Vec<usize>, usize) {
         placed.insert(position, i);
     }
     (offsets, total.next_multiple_of(ALIGN))
+}
+
+/// The largest sum of the bytes alive at one step of a plan: inputs all the time, a value from the step that writes it
+/// to the last that reads it, outputs to the end. A result in the place of an operand is the same value.
+pub(super) fn live(plan: &Plan) -> usize {
+    let end = plan.steps().len();
+    let arena = |slot: &&Slot| slot.place == Place::Arena && slot.bytes() > 0;
+    let value = |slot: &Slot, first, last| Lifetime { bytes: slot.bytes(), first, last };
+    // All values, and those in the arena by the offset where they begin.
+    let mut lives = Vec::new();
+    let mut present = BTreeMap::new();
+    for input in plan.inputs() {
+        present.insert(input.slot.offset, lives.len());
+        lives.push(value(&input.slot, 0, end));
+    }
+    for (i, step) in plan.steps().iter().enumerate() {
+        for read in step.reads.iter().filter(arena) {
+            if let Some(&n) = present.get(&read.offset) {
+                lives[n].last = lives[n].last.max(i);
+            }
+        }
+        lives.extend(step.workspace.iter().map(|slot| value(slot, i, i)));
+        for write in step.writes.iter().filter(arena) {
+            if step.reads.iter().any(|read| read.same_bytes(write)) {
+                continue;
+            }
+            present.insert(write.offset, lives.len());
+            lives.push(value(write, i, i));
+        }
+    }
+    for output in plan.outputs() {
+        if let Some(&n) = present.get(&output.slot.offset).filter(|_| arena(&&output.slot)) {
+            lives[n].last = end;
+        }
+    }
+    peak(&lives)
 }
 
 /// The largest sum of the bytes alive at one step: no placement needs less.
@@ -76,7 +116,7 @@ mod tests {
     fn values_alive_at_once_never_overlap() {
         let mut rng = Rng::new(3);
         for _ in 0..50 {
-            let values: alloc::vec::Vec<Lifetime> = (0..60)
+            let values: Vec<Lifetime> = (0..60)
                 .map(|_| {
                     let first = rng.below(40) as usize;
                     Lifetime { bytes: rng.below(5000) as usize, first, last: first + rng.below(12) as usize }

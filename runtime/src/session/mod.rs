@@ -58,6 +58,11 @@ mod heap {
             self.level
         }
 
+        /// The processor that kernels run on.
+        pub fn cpu(&self) -> Cpu<'_> {
+            Cpu::new(self.level, self.pool.as_deref())
+        }
+
         /// The number of threads.
         pub fn threads(&self) -> usize {
             self.pool.as_ref().map_or(1, |p| p.threads())
@@ -95,6 +100,11 @@ mod heap {
             let arena = Buffer::new(plan.arena_bytes());
             let variable_bytes = plan.variable_bytes();
             Ok(Session { plan, device: device.clone(), arena, variable_bytes })
+        }
+
+        /// What it runs on.
+        pub fn device(&self) -> &Device {
+            &self.device
         }
 
         /// The plan.
@@ -181,7 +191,7 @@ mod heap {
                 ));
             }
             let _flush = flush_denormals();
-            let cpu = Cpu::new(self.device.level, self.device.pool.as_deref());
+            let cpu = self.device.cpu();
             let buffer = variables.buffer_mut().bytes_mut();
             let mut memory = Memory::new(self.arena.bytes_mut(), buffer, self.plan.constants.bytes())?;
             let (from, to) = (range.start, range.end);
