@@ -2,6 +2,7 @@
 
 use super::Level;
 use super::micro::{Micro, Tile, family};
+use super::vector::leveled;
 use std::hint::black_box;
 use std::time::Instant;
 use std::vec;
@@ -67,7 +68,7 @@ impl Ceilings {
         assert!(Level::available().contains(&level), "ceilings: this machine does not run {level}");
         let registers = registers(level);
         let tile = family(level, 1 << 10, 1 << 10).map_or(registers, tile);
-        Ceilings { level, registers, tile, copy: Memory::ALL.map(copy) }
+        Ceilings { level, registers, tile, copy: Memory::ALL.map(|memory| copy(level, memory)) }
     }
 
     /// The least seconds of so many operations on so many bytes on one core: what is not near has to be brought.
@@ -92,10 +93,21 @@ fn best(work: f64, mut call: impl FnMut()) -> f64 {
     most
 }
 
-fn copy(memory: Memory) -> f64 {
+fn copy(level: Level, memory: Memory) -> f64 {
     let n = memory.operand();
     let (x, mut y) = (vec![1.0f32; n], vec![0.0f32; n]);
-    best(8.0 * n as f64, || black_box(&mut y[..]).copy_from_slice(black_box(&x)))
+    best(8.0 * n as f64, || {
+        let (x, y) = (black_box(&x[..]), black_box(&mut y[..]));
+        leveled!(level, add_one(x: &[f32], y: &mut [f32]));
+    })
+}
+
+/// Not the library's copy, which is made for memory farther away and slow to begin.
+#[inline(always)]
+fn add_one(x: &[f32], y: &mut [f32]) {
+    for (y, x) in y.iter_mut().zip(x) {
+        *y = x + 1.0;
+    }
 }
 
 fn tile(micro: &Micro) -> f64 {
