@@ -35,6 +35,11 @@ fn conv(n: usize, size: usize, c: usize, oc: usize, k: usize, same: bool) -> Con
     }
 }
 
+/// The same convolution at every second row and column.
+fn strided(v: Conv) -> Conv {
+    Conv { sh: 2, sw: 2, oh: v.oh.div_ceil(2), ow: v.ow.div_ceil(2), ..v }
+}
+
 fn each_level(group: &mut BenchmarkGroup<WallTime>, what: &str, mut run: impl FnMut(&Cpu)) {
     for &level in Level::available() {
         let cpu = Cpu::new(level, None);
@@ -44,19 +49,25 @@ fn each_level(group: &mut BenchmarkGroup<WallTime>, what: &str, mut run: impl Fn
 
 fn convolutions(c: &mut Criterion) {
     let shapes = [
-        ("56x56x64", conv(1, 56, 64, 64, 3, true)),
-        ("lenet first, batch 32", conv(32, 28, 1, 6, 5, true)),
-        ("lenet second, batch 32", conv(32, 14, 6, 16, 5, false)),
+        ("1 channel, lenet first, batch 32", conv(32, 28, 1, 6, 5, true)),
+        ("3 channels, baseline, batch 32", conv(32, 32, 3, 6, 5, true)),
+        ("3 channels, resnet first, batch 16", conv(16, 32, 3, 64, 3, true)),
+        ("6 channels, lenet second, batch 32", conv(32, 14, 6, 16, 5, false)),
+        ("64 channels, 56x56", conv(1, 56, 64, 64, 3, true)),
+        ("512 channels, 4x4, batch 16", conv(16, 4, 512, 512, 3, true)),
+        ("1x1, 56x56, 144 to 24 channels", conv(1, 56, 144, 24, 1, true)),
+        ("depthwise, 56x56, 144 channels", Conv { groups: 144, ..conv(1, 56, 144, 144, 3, true) }),
+        ("strided, 32x32, 64 to 128 channels", strided(conv(4, 32, 64, 128, 3, true))),
     ];
     for (name, v) in shapes {
-        let (xs, ws) = (v.n * v.h * v.w * v.c, v.kh * v.kw * v.c * v.oc);
+        let (xs, ws) = (v.n * v.h * v.w * v.c, v.kh * v.kw * v.c / v.groups * v.oc);
         let ys = v.n * v.oh * v.ow * v.oc;
         let mut numbers = Numbers::new(1);
         let mut x = numbers.fill(Input::Normal, xs);
         let mut w = numbers.fill(Input::Normal, ws);
         let mut y = vec![0.0; ys];
         let mut group = c.benchmark_group(format!("conv {name}"));
-        group.throughput(Throughput::Elements(2 * (ys * v.kh * v.kw * v.c) as u64));
+        group.throughput(Throughput::Elements(2 * (ys * v.kh * v.kw * v.c / v.groups) as u64));
         let mut scratch = vec![0.0; conv2d_workspace(&v)];
         each_level(&mut group, "forward", |cpu| conv2d(cpu, &v, black_box(&x), &w, &mut y, &mut scratch));
         let mut scratch = vec![0.0; conv2d_input_grad_workspace(&v)];

@@ -8,14 +8,19 @@ use gradling::kernel::{Cpu, Gemm, Level, gemm, gemm_workspace};
 use gradling_benches::workload::{Input, Numbers};
 
 fn products(c: &mut Criterion) {
-    // Square ones, and the shapes of the MLP's train step at batch 32.
+    // Square ones, the shapes of the MLP's train step at batch 32, one row, few columns, and 1x1 convolutions.
     let shapes = [
         ("64", 64, 64, 64, false, false),
         ("256", 256, 256, 256, false, false),
         ("512", 512, 512, 512, false, false),
+        ("1024", 1024, 1024, 1024, false, false),
         ("dense forward", 32, 128, 784, false, false),
         ("dense kernel gradient", 784, 128, 32, true, false),
         ("dense input gradient", 32, 128, 10, false, true),
+        ("one row", 1, 128, 784, false, false),
+        ("few columns", 1024, 10, 128, false, false),
+        ("few terms", 1024, 128, 10, false, false),
+        ("tall, 3136x24x144", 3136, 24, 144, false, false),
     ];
     for (name, m, n, k, trans_a, trans_b) in shapes {
         let mut group = c.benchmark_group(format!("gemm {name}"));

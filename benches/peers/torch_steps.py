@@ -1,27 +1,48 @@
-"""The PyTorch side of `bench --peers`: one JSON request a line on stdin, one JSON answer a line on stdout.
-
-    {"prepare": "T1", "batch": 32, "input": "normal"}   -> {"id": 0, "system": "PyTorch 2.15.0"}
-    {"run": 0, "iterations": 100}                       -> {"seconds": 0.054}
-
-The asking process decides when a repetition runs, so that systems can be interleaved. Arguments: the number of
-threads.
+"""The PyTorch side of `bench --peers`, eager with its fused Adam. It speaks the protocol of `protocol.py`. Arguments:
+the number of threads.
 """
 
-import json
 import sys
-import time
 
 import numpy as np
 import torch
 from torch import nn
 
-BATCHES = 16
+import protocol
+from protocol import BATCHES
 
 
 def inputs(kind, shape, rng):
-    if kind == "uniform":
-        return torch.from_numpy(rng.random(shape, dtype=np.float32))
-    return torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
+    return torch.from_numpy(protocol.inputs(kind, shape, rng))
+
+
+def pattern(shape, seed):
+    return torch.from_numpy(protocol.pattern(shape, seed))
+
+
+def parameters(model):
+    """Trainable numbers. Keras keeps one bias for a cell but GRU where PyTorch has two."""
+    extra = sum(
+        p.numel()
+        for module in model.modules()
+        if isinstance(module, (nn.RNN, nn.LSTM))
+        for name, p in module.named_parameters()
+        if name.startswith("bias_hh")
+    )
+    return sum(p.numel() for p in model.parameters()) - extra
+
+
+def peak(step):
+    """The most bytes that one step holds at once beyond what was there before it."""
+    step(1)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        step(1)
+    events = [e for e in profile.profiler.kineto_results.events() if e.name() == "[memory]"]
+    now = most = 0
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        now += event.nbytes()
+        most = max(most, now)
+    return most
 
 
 def mlp():
@@ -120,7 +141,7 @@ def infer(make, kind):
             y = torch.softmax(model(x), 1)
         return float(y[0, 0])
 
-    return run
+    return {"run": run, "parameters": parameters(model)}
 
 
 def train_step(make, batch, kind, regression=False):
@@ -142,92 +163,49 @@ def train_step(make, batch, kind, regression=False):
             optimizer.step()
         return loss.item()
 
-    return run
+    return {"run": run, "parameters": parameters(model), "memory": lambda: peak(run)}
 
 
-def matmul(n, kind):
-    rng = np.random.default_rng(1)
-    a, b = inputs(kind, (n, n), rng), inputs(kind, (n, n), rng)
-
-    @torch.inference_mode()
-    def run(iterations):
-        for _ in range(iterations):
-            c = a @ b
-        return float(c[0, 0])
-
-    return run
-
-
-def conv(kind):
-    rng = np.random.default_rng(1)
-    x = inputs(kind, (1, 64, 56, 56), rng)
-    w = inputs(kind, (64, 64, 3, 3), rng)
+def kernel(op, *operands, by_channels=False):
+    """An op on given operands; with `by_channels` the result is NCHW."""
 
     @torch.inference_mode()
     def run(iterations):
         for _ in range(iterations):
-            y = nn.functional.conv2d(x, w, padding=1)
-        return float(y[0, 0, 0, 0])
+            y = op(*operands)
+        return float(y.ravel()[0])
 
-    return run
-
-
-def add(kind):
-    rng = np.random.default_rng(1)
-    a, b = inputs(kind, (1000,), rng), inputs(kind, (1000,), rng)
-
-    @torch.inference_mode()
-    def run(iterations):
-        for _ in range(iterations):
-            c = a + b
-        return float(c[0])
-
-    return run
+    y = op(*operands)
+    values = (y.permute(0, 2, 3, 1) if by_channels else y).ravel()[:4].tolist()
+    return {"run": run, "values": values}
 
 
-def prepare(request):
-    name, batch, kind = request["prepare"], request.get("batch", 1), request.get("input", "normal")
-    if name == "T1":
-        return train_step(mlp, batch, kind)
-    if name == "T2":
-        return train_step(lenet, batch, kind)
-    if name == "T3":
-        return train_step(baseline, batch, kind)
-    if name == "T4":
-        return train_step(resnet18, batch, kind)
+def prepare(name, batch, kind):
+    steps = {"T1": mlp, "T2": lenet, "T3": baseline, "T4": resnet18}
+    if name in steps:
+        return train_step(steps[name], batch, kind)
     if name.startswith("T5 "):
         cell = CELLS[name[len("T5 "):]]
         return train_step(lambda: (Stock(cell), (60, 1)), batch, kind, regression=True)
     if name.startswith("I1 "):
         return infer(NETS[name[len("I1 "):]], kind)
     if name.startswith("matmul"):
-        return matmul(int(name[len("matmul"):]), kind)
+        n = int(name[len("matmul"):])
+        return kernel(torch.matmul, pattern((n, n), 1), pattern((n, n), 2))
     if name == "conv":
-        return conv(kind)
+        x = pattern((1, 56, 56, 64), 1).permute(0, 3, 1, 2).contiguous()
+        w = pattern((3, 3, 64, 64), 2).permute(3, 2, 0, 1).contiguous()
+        return kernel(lambda x, w: nn.functional.conv2d(x, w, padding=1), x, w, by_channels=True)
     if name == "add":
-        return add(kind)
-    raise ValueError(f"no workload {name}")
+        return kernel(torch.add, pattern((1000,), 1), pattern((1000,), 2))
+    return None
 
 
 def main():
     torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
     torch.set_num_interop_threads(1)
     torch.manual_seed(1)
-    jobs = []
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            if "prepare" in request:
-                jobs.append(prepare(request))
-                answer = {"id": len(jobs) - 1, "system": "PyTorch " + torch.__version__.split("+")[0]}
-            else:
-                job = jobs[request["run"]]
-                start = time.perf_counter()
-                job(request["iterations"])
-                answer = {"seconds": time.perf_counter() - start}
-        except Exception as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), flush=True)
+    protocol.serve("PyTorch " + torch.__version__.split("+")[0], prepare)
 
 
 if __name__ == "__main__":

@@ -4,5 +4,6 @@ pub mod measure;
 pub mod models;
 pub mod ours;
 pub mod peer;
+pub mod peers;
 pub mod report;
 pub mod workload;

@@ -1,4 +1,4 @@
-//! `bench`: the workloads T1 to T5, I1 and K1 of Gradling, alone or beside PyTorch.
+//! `bench`: the workloads T1 to T5, I1 and K1 of Gradling, alone or beside peers.
 //!
 //! Each number is the median of interleaved repetitions; compare ratios within one run.
 
@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use gradling::Level;
+use gradling::kernel::ceiling::Ceilings;
 
 use gradling_benches::measure::{self, Effort, System};
 use gradling_benches::workload::{self, Input};
-use gradling_benches::{ours, peer, report};
+use gradling_benches::{ours, peers, report};
 
 /// Time train steps and kernels.
 #[derive(Debug, Parser)]
@@ -27,9 +29,10 @@ struct Args {
     /// Write the record here.
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Measure PyTorch beside us.
-    #[arg(long)]
-    peers: bool,
+    /// Measure peers beside us: all, or some of torch, tensorflow, onnxruntime, numpy, tract, burn, candle, gemm and
+    /// matrixmultiply, as `--peers=torch,burn`.
+    #[arg(long, value_delimiter = ',', num_args = 0..=1, require_equals = true, default_missing_value = "all")]
+    peers: Vec<String>,
     /// Instead of measuring, list the steps of each train step or inference with their times.
     #[arg(long)]
     profile: bool,
@@ -56,19 +59,27 @@ fn bench(args: &Args) -> Result<(), String> {
         return profile(args);
     }
     let effort = Effort { repetitions: args.repetitions.max(5), seconds: args.seconds };
-    let mut systems: Vec<Box<dyn System>> = vec![Box::new(ours::Gradling::default())];
-    if args.peers {
-        systems.push(Box::new(peer::Torch::new()?));
-    }
+    let jobs = workload::jobs(&args.only, &args.threads, &args.inputs)?;
+    let level = Level::best();
+    let mut systems: Vec<Box<dyn System>> = vec![Box::new(ours::Gradling::new(level))];
+    let (peers, missing) = peers::find(&args.peers)?;
+    systems.extend(peers.into_iter().map(|peer| -> Box<dyn System> { Box::new(peer) }));
+    let ceilings = Ceilings::measure(level);
     let mut rows = Vec::new();
-    print!("{}", report::heading());
-    for job in workload::jobs(&args.only, &args.threads, &args.inputs)? {
-        let row = report::Row { job, systems: measure::measure(&mut systems, &job, effort)? };
+    print!("{}{}", report::ceilings(&ceilings), report::heading());
+    for job in jobs {
+        let facts = ours::facts(&job, &ceilings).map_err(|e| e.to_string())?;
+        let row = report::Row { job, facts, measured: measure::measure(&mut systems, &job, effort)? };
         print!("{}", report::lines(&row));
         rows.push(row);
     }
+    print!("{}", report::left_out(&rows));
+    for reason in &missing {
+        println!("not measured: {reason}");
+    }
     if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&report::record(&rows)).map_err(|e| e.to_string())?;
+        let record = report::record(&ceilings, &rows);
+        let text = serde_json::to_string_pretty(&record).map_err(|e| e.to_string())?;
         std::fs::write(path, text + "\n").map_err(|e| format!("{}: {e}", path.display()))?;
     }
     Ok(())

@@ -3,6 +3,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+use gradling::kernel::ceiling::{Ceilings, Memory as Where};
 use gradling::nn::{Fit, FitRun, Loss, Model, Optimizer, Progress};
 use gradling::session::Limits;
 use gradling::{
@@ -10,14 +11,21 @@ use gradling::{
     Variables, Window,
 };
 
-use crate::measure::System;
+use crate::measure::{Check, Prepared, System};
 use crate::models;
-use crate::workload::{Job, Net, Numbers, Work};
+use crate::workload::{Job, Net, Numbers, Work, pattern};
 
-/// Gradling at the best level of this machine.
-#[derive(Default)]
+/// Gradling at one level.
 pub struct Gradling {
+    level: Level,
     ready: Vec<Ready>,
+}
+
+impl Gradling {
+    /// At a level of this machine.
+    pub fn new(level: Level) -> Gradling {
+        Gradling { level, ready: Vec::new() }
+    }
 }
 
 /// Batches of the data set; the other systems cycle through as many.
@@ -25,8 +33,8 @@ const BATCHES: usize = 16;
 
 /// A job made ready.
 enum Ready {
-    /// A training run, one batch after another.
-    Train(Box<Model>, Box<FitRun>),
+    /// A training run, one batch of so many samples after another.
+    Train(Box<Model>, Box<FitRun>, usize),
     /// Inference of one sample.
     Predict(Box<Model>, Tensor),
     /// A planned kernel.
@@ -36,32 +44,32 @@ enum Ready {
 }
 
 impl Ready {
-    fn new(job: &Job) -> Result<Ready> {
-        let mut numbers = Numbers::new(1);
-        let mut tensor = |dims: &[usize]| Tensor::new(dims, numbers.fill(job.input, dims.iter().product()));
+    fn new(job: &Job, level: Level) -> Result<Ready> {
+        let device = Device::new(level, job.threads)?;
+        let tensor = |dims: &[usize], seed: usize| Tensor::new(dims, pattern(dims.iter().product(), seed));
         match job.work {
-            Work::T1 => train(job, models::mlp(), &[784]),
-            Work::T2 => train(job, models::lenet(), &[28, 28, 1]),
-            Work::T3 => train(job, models::baseline(), &[32, 32, 3]),
-            Work::T4 => train(job, models::resnet18()?, &[32, 32, 3]),
-            Work::T5(cell) => train(job, models::stock(cell), &[60, 1]),
-            Work::Infer(net) => infer(job, net),
+            Work::T1 => train(job, &device, models::mlp(), &[784]),
+            Work::T2 => train(job, &device, models::lenet(), &[28, 28, 1]),
+            Work::T3 => train(job, &device, models::baseline(), &[32, 32, 3]),
+            Work::T4 => train(job, &device, models::resnet18()?, &[32, 32, 3]),
+            Work::T5(cell) => train(job, &device, models::stock(cell), &[60, 1]),
+            Work::Infer(net) => infer(job, &device, net),
             Work::Matmul(n) => {
-                let operands = [tensor(&[n, n])?, tensor(&[n, n])?];
-                planned(job, operands, |a, b| a.matmul(b))
+                let operands = [tensor(&[n, n], 1)?, tensor(&[n, n], 2)?];
+                planned(&device, operands, |a, b| a.matmul(b))
             }
             Work::Conv => {
-                let operands = [tensor(&[1, 56, 56, 64])?, tensor(&[3, 3, 64, 64])?];
+                let operands = [tensor(&[1, 56, 56, 64], 1)?, tensor(&[3, 3, 64, 64], 2)?];
                 let window = Window::new([3, 3]).padding(Padding::Same);
-                planned(job, operands, |x, w| x.conv2d(w, &window))
+                planned(&device, operands, |x, w| x.conv2d(w, &window))
             }
-            Work::Add => Ok(Ready::Add(tensor(&[1000])?, tensor(&[1000])?)),
+            Work::Add => Ok(Ready::Add(tensor(&[1000], 1)?, tensor(&[1000], 2)?)),
         }
     }
 
     fn run(&mut self, iterations: usize) -> Result<()> {
         match self {
-            Ready::Train(model, run) => {
+            Ready::Train(model, run, _) => {
                 let mut left = iterations;
                 while left > 0 {
                     if let Progress::Batch { loss, .. } = run.step(model)? {
@@ -94,9 +102,9 @@ impl Ready {
 }
 
 /// A training run on sixteen batches: ten classes, or for T5 one number.
-fn train(job: &Job, model: Model, sample: &[usize]) -> Result<Ready> {
+fn train(job: &Job, device: &Device, model: Model, sample: &[usize]) -> Result<Ready> {
     let mut numbers = Numbers::new(1);
-    let mut model = model.on(&Device::new(Level::best(), job.threads)?);
+    let mut model = model.on(device);
     let rows = BATCHES * job.batch;
     let dims: Vec<usize> = [rows].iter().chain(sample).copied().collect();
     let x = Tensor::new(&dims, numbers.fill(job.input, dims.iter().product()))?;
@@ -110,13 +118,13 @@ fn train(job: &Job, model: Model, sample: &[usize]) -> Result<Ready> {
     model.compile(Optimizer::adam(), loss, &[])?;
     let fit = Fit { epochs: usize::MAX, batch_size: job.batch, ..Fit::default() };
     let run = model.begin_fit(&x, &y, &fit)?;
-    Ok(Ready::Train(Box::new(model), Box::new(run)))
+    Ok(Ready::Train(Box::new(model), Box::new(run), job.batch))
 }
 
 /// Inference of one sample.
-fn infer(job: &Job, net: Net) -> Result<Ready> {
+fn infer(job: &Job, device: &Device, net: Net) -> Result<Ready> {
     let (model, sample) = models::net(net)?;
-    let mut model = model.on(&Device::new(Level::best(), job.threads)?);
+    let mut model = model.on(device);
     model.build(sample)?;
     let dims: Vec<usize> = [1].iter().chain(sample).copied().collect();
     let x = Tensor::new(&dims, Numbers::new(1).fill(job.input, dims.iter().product()))?;
@@ -125,7 +133,7 @@ fn infer(job: &Job, net: Net) -> Result<Ready> {
 
 /// A session that applies `op` to two operands.
 fn planned(
-    job: &Job,
+    device: &Device,
     operands: [Tensor; 2],
     op: impl for<'b> Fn(Var<'b>, Var<'b>) -> Var<'b>,
 ) -> Result<Ready> {
@@ -138,29 +146,78 @@ fn planned(
         trace.output("y", op(a, b));
     }
     let plan = Plan::compile(&trace.finish()?, &PlanOptions::default())?;
-    let mut session = Session::new(plan, &Device::new(Level::best(), job.threads)?)?;
+    let mut session = Session::new(plan, device)?;
     for (i, operand) in operands.iter().enumerate() {
         session.set_input(i, operand)?;
     }
     Ok(Ready::Plan(Box::new(session)))
 }
 
-/// The steps of a train step or an inference with their times; nothing for kernels.
+/// The plan of a job, and the variables it runs on; nothing for an eager sum.
+///
+/// **Errors** when the job cannot be made ready.
+fn plan(job: &Job, level: Level) -> Result<Option<(Plan, Variables)>> {
+    Ok(match Ready::new(job, level)? {
+        Ready::Train(model, ..) => Some((model.train_plan(job.batch)?, model.variables().clone())),
+        Ready::Predict(model, _) => Some((model.predict_plan(1)?, model.variables().clone())),
+        Ready::Plan(session) => Some((session.plan().clone(), Variables::new())),
+        Ready::Add(..) => None,
+    })
+}
+
+/// What is known of a job without running it.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The least seconds by the ceilings of the machine: the sum over the steps of the plan, each either as fast as
+    /// a tile of the matrix product or as a copy of its operands and results where they fit.
+    pub least: f64,
+    /// The memory of a train step.
+    pub memory: Option<Memory>,
+}
+
+/// The bytes of a train step's plan.
+#[derive(Debug, Clone, Copy, serde::Serialize)]
+pub struct Memory {
+    /// The arena.
+    pub arena: usize,
+    /// What the arena would be if every tensor in it had memory of its own.
+    pub tensors: usize,
+    /// The planner's lower bound.
+    pub least: usize,
+}
+
+/// What is known of a job without running it.
+///
+/// **Errors** when the job cannot be made ready.
+pub fn facts(job: &Job, ceilings: &Ceilings) -> Result<Facts> {
+    let Some((plan, _)) = plan(job, ceilings.level)? else {
+        // Two operands and a result.
+        return Ok(Facts { least: ceilings.least(job.flops() as u64, 12_000), memory: None });
+    };
+    let steps = plan.steps().iter().map(|step| (step.flops(), step.read_bytes() + step.written_bytes()));
+    // Each thread has registers and near caches of its own; what lies farther is shared.
+    let least = steps.map(|(flops, bytes)| {
+        let near = matches!(Where::holding(bytes), Where::L1 | Where::L2);
+        let threads = job.threads as f64;
+        let copy = ceilings.least(0, bytes) / if near { threads } else { 1.0 };
+        copy.max(ceilings.least(flops, 0) / threads)
+    });
+    let memory = job.trains().then(|| Memory {
+        arena: plan.arena_bytes(),
+        tensors: plan.tensor_bytes(),
+        least: plan.live_bytes(),
+    });
+    Ok(Facts { least: least.sum(), memory })
+}
+
+/// The steps of a job with their times; nothing for an eager sum.
 ///
 /// **Errors** when the job cannot be made ready.
 pub fn profile(job: &Job) -> Result<Option<String>> {
-    let (model, plan) = match Ready::new(job)? {
-        Ready::Train(model, _) => {
-            let plan = model.train_plan(job.batch)?;
-            (model, plan)
-        }
-        Ready::Predict(model, _) => {
-            let plan = Plan::compile(&model.inference_graph(1, DType::F32)?, &PlanOptions::default())?;
-            (model, plan)
-        }
-        Ready::Plan(_) | Ready::Add(..) => return Ok(None),
-    };
-    let device = Device::new(Level::best(), job.threads)?;
+    let level = Level::best();
+    let Some((plan, mut variables)) = plan(job, level)? else { return Ok(None) };
+    let device = Device::new(level, job.threads)?;
+    let memory = plan.memory().to_string();
     let mut session = Session::new(plan, &device)?;
     let mut numbers = Numbers::new(1);
     for n in 0..session.plan().inputs().len() {
@@ -169,8 +226,30 @@ pub fn profile(job: &Job) -> Result<Option<String>> {
             session.input_mut::<f32>(n)?.copy_from_slice(&numbers.fill(job.input, slot.shape.numel()));
         }
     }
-    let profile = session.profile(&mut model.variables().clone(), 20)?;
-    Ok(Some(profile.table(&Limits::measure(&device)?).to_string()))
+    let profile = session.profile(&mut variables, 20)?;
+    Ok(Some(format!("{}{memory}\n", profile.table(&Limits::measure(&device)?))))
+}
+
+impl Ready {
+    fn check(&mut self) -> Result<Check> {
+        Ok(match self {
+            Ready::Train(model, ..) | Ready::Predict(model, _) => {
+                let trained = model.variables().iter().map(|(_, v)| v).filter(|v| v.trainable);
+                let parameters = trained.map(|v| v.shape.numel() as u64).sum();
+                Check { parameters: Some(parameters), values: Vec::new() }
+            }
+            Ready::Plan(session) => {
+                session.run(&mut Variables::new())?;
+                let values = session.output::<f32>(0, &Variables::new())?[..4].to_vec();
+                Check { parameters: None, values }
+            }
+            Ready::Add(a, b) => {
+                let tape = Tape::new();
+                let sum = tape.value(tape.constant(a) + tape.constant(b))?;
+                Check { parameters: None, values: sum.as_f32()?[..4].to_vec() }
+            }
+        })
+    }
 }
 
 impl System for Gradling {
@@ -178,14 +257,26 @@ impl System for Gradling {
         "gradling".into()
     }
 
-    fn prepare(&mut self, job: &Job) -> std::result::Result<Option<usize>, String> {
-        self.ready.push(Ready::new(job).map_err(|e| e.to_string())?);
-        Ok(Some(self.ready.len() - 1))
+    fn prepare(&mut self, job: &Job) -> std::result::Result<Prepared, String> {
+        let mut ready = Ready::new(job, self.level).map_err(|e| e.to_string())?;
+        let check = ready.check().map_err(|e| e.to_string())?;
+        self.ready.push(ready);
+        Ok(Prepared::Ready(crate::measure::Ready { handle: self.ready.len() - 1, check }))
     }
 
     fn run(&mut self, handle: usize, iterations: usize) -> std::result::Result<f64, String> {
         let start = Instant::now();
         self.ready[handle].run(iterations).map_err(|e| e.to_string())?;
         Ok(start.elapsed().as_secs_f64())
+    }
+
+    fn memory(&mut self, handle: usize) -> std::result::Result<Option<u64>, String> {
+        match &self.ready[handle] {
+            Ready::Train(model, _, batch) => {
+                let plan = model.train_plan(*batch).map_err(|e| e.to_string())?;
+                Ok(Some(plan.arena_bytes() as u64))
+            }
+            Ready::Predict(..) | Ready::Plan(_) | Ready::Add(..) => Ok(None),
+        }
     }
 }

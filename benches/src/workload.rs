@@ -158,6 +158,11 @@ pub fn jobs(names: &[String], threads: &[usize], inputs: &[Input]) -> Result<Vec
     Ok(all)
 }
 
+/// The operands of kernels, the same for every system, seeds 1 and 2.
+pub fn pattern(n: usize, seed: usize) -> Vec<f32> {
+    (0..n).map(|i| ((i * 37 + seed * 11) % 101) as f32 / 101.0 - 0.5).collect()
+}
+
 /// A stream of input numbers: an xorshift generator, so that runs repeat.
 #[derive(Debug)]
 pub struct Numbers(u64);

@@ -283,6 +283,11 @@ fn models_are_inspected_and_converted() {
     }
     let listed = stdout(&succeeds(&["inspect", model, "--plan"]));
     assert!(listed.len() > about.len() && listed.starts_with(&about), "{listed}");
+    for part in
+        ["kernel", "matmul float32[1, 784] @arena+", "tile loop", "MFLOP", "times the least", "all tensors"]
+    {
+        assert!(listed.contains(part), "{listed:?} lacks {part:?}");
+    }
     for options in [&["--profile"][..], &["--profile", "--train", "--batch-size", "8"]] {
         let timed = stdout(&succeeds(&[&["inspect", model], options].concat()));
         for part in ["GFLOP/s", "limit", "matmul", "all"] {

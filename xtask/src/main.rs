@@ -1,5 +1,6 @@
 //! Build scripting: `cargo xtask <command>`.
 
+mod check;
 mod course;
 mod demo;
 mod firmware;
@@ -42,7 +43,8 @@ enum Task {
         /// The folder of cases [default: GRADLING_GOLDEN, else ../shared/golden]
         folder: Option<PathBuf>,
     },
-    /// Measure the workloads, e.g. `--only T1,T2,K1 --json FILE --threads 1,2`; `--browser` in headless Chromium
+    /// Measure the workloads, e.g. `--only T1,T2,K1 --json FILE --threads 1,2`; `--browser` in headless Chromium;
+    /// `--check --against REV` compares the instructions of two builds
     #[command(disable_help_flag = true)]
     Bench {
         /// Passed on to the benchmark
@@ -91,6 +93,10 @@ fn dispatch(task: Task) -> Result<()> {
 }
 
 fn bench(mut arguments: Vec<OsString>) -> Result<()> {
+    if let Some(at) = arguments.iter().position(|argument| argument == "--check") {
+        arguments.remove(at);
+        return check::check(&arguments);
+    }
     let all = arguments.len();
     arguments.retain(|argument| argument != "--browser");
     if arguments.len() == all {

@@ -70,6 +70,19 @@ impl Extents {
         (product(&[self.m, self.n, self.k]) / TASK_WORK).clamp(1, TASKS)
     }
 
+    /// The microkernels, and into how many tasks so much workspace lets the product be split: none where there is
+    /// nothing to compute. Nothing where the level has no microkernels or the workspace is too short.
+    pub fn chosen(&self, cpu: &Cpu, workspace: usize, packed: bool) -> Option<(&'static Micro, usize)> {
+        // Tiles for one row are wider than panels.
+        let least = if packed { 2 } else { 0 };
+        let micro = family(cpu.level(), self.m.max(least), self.n)?;
+        if self.m == 0 || self.n == 0 {
+            return Some((micro, 0));
+        }
+        let tasks = cpu.threads().min(self.tasks()).min(workspace / self.task_workspace());
+        (tasks > 0).then_some((micro, tasks))
+    }
+
     /// Workspace for any number of threads.
     pub fn workspace(&self) -> usize {
         if self.m == 0 || self.n == 0 { 0 } else { self.tasks() * self.task_workspace() }
@@ -88,6 +101,11 @@ pub(super) struct Blocked<'a> {
 }
 
 impl Blocked<'_> {
+    /// As [`Extents::chosen`], for this right operand.
+    pub fn chosen(&self, cpu: &Cpu, workspace: usize) -> Option<(&'static Micro, usize)> {
+        self.extents.chosen(cpu, workspace, self.right.packed())
+    }
+
     /// Computes `c = left · right`. Returns false, c untouched, where the level has no microkernels or the workspace
     /// is too short.
     ///
@@ -96,17 +114,11 @@ impl Blocked<'_> {
     #[must_use]
     pub unsafe fn run(&self, cpu: &Cpu, c: &mut [f32], workspace: &mut [f32]) -> bool {
         let Extents { m, n, .. } = self.extents;
-        // Tiles for one row are wider than panels.
-        let least = if self.right.packed() { 2 } else { 0 };
-        let Some(micro) = family(cpu.level(), m.max(least), n) else { return false };
-        if m == 0 || n == 0 {
+        let Some((micro, tasks)) = self.chosen(cpu, workspace.len()) else { return false };
+        if tasks == 0 {
             return true;
         }
         let each = self.extents.task_workspace();
-        let tasks = cpu.threads().min(self.extents.tasks()).min(workspace.len() / each);
-        if tasks == 0 {
-            return false;
-        }
         let (heights, widths) = (m.div_ceil(micro.rows), n.div_ceil(micro.columns()));
         let (by_rows, count, size, end) = if heights >= widths {
             (true, heights, micro.rows, m)

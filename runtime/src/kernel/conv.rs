@@ -3,7 +3,9 @@
 use super::blocked::{Blocked, Extents, Matrix};
 use super::panels::Panels;
 use super::patches::{Patches, Place, Turned};
-use super::{COMPACT, Cpu, NOTHING, Then, depthwise, direct, finish, generic, own_workspace, product};
+use super::{
+    COMPACT, Chosen, Cpu, NOTHING, Then, depthwise, direct, finish, generic, own_workspace, product,
+};
 
 /// A convolution of images x of `[n, h, w, c]` with a filter w of `[kh, kw, c / groups, oc]` to y of `[n, oh, ow, oc]`.
 ///
@@ -84,7 +86,50 @@ impl Phase {
     }
 }
 
+/// How a convolution or one of its gradients is computed.
+enum Way {
+    Direct(direct::Direct),
+    Depthwise,
+    /// A blocked product for each group and phase.
+    Product,
+}
+
+impl Way {
+    /// The loops of this way, where `extents` are those of the product; `wanted` is the workspace it asks for.
+    fn chosen(&self, cpu: &Cpu, workspace: usize, wanted: usize, extents: Option<Extents>) -> Chosen {
+        let workspace = if COMPACT { wanted } else { workspace };
+        match self {
+            Way::Direct(direct) => {
+                Chosen::tiles(Chosen::Direct, cpu, direct.chosen(cpu, workspace).map(|(micro, _)| micro))
+            }
+            Way::Depthwise => depthwise::chosen(cpu),
+            Way::Product => {
+                let micro = extents.and_then(|e| e.chosen(cpu, workspace, false)).map(|(micro, _)| micro);
+                Chosen::tiles(Chosen::ImplicitGemm, cpu, micro)
+            }
+        }
+    }
+}
+
 impl Conv {
+    /// How the convolution or its filter gradient is computed.
+    fn way(&self, filter_grad: bool) -> Way {
+        match direct::Direct::new(self, filter_grad) {
+            Some(direct) => Way::Direct(direct),
+            None if depthwise::suits(self) => Way::Depthwise,
+            None => Way::Product,
+        }
+    }
+
+    /// How the input gradient is computed.
+    fn input_grad_way(&self) -> Way {
+        match direct::Direct::turned(self) {
+            Some(direct) => Way::Direct(direct),
+            None if depthwise::suits(self) => Way::Depthwise,
+            None => Way::Product,
+        }
+    }
+
     /// The product of [`conv2d`] for one group.
     fn extents(&self) -> Extents {
         let (cg, ocg) = self.group_channels();
@@ -137,15 +182,13 @@ impl Conv {
     /// The workspace of a way to convolve; 0 for empty operands.
     fn workspace(&self, filter_grad: bool) -> usize {
         if self.groups == 0 || self.sh == 0 || self.sw == 0 || self.dh == 0 || self.dw == 0 {
-            0
-        } else if let Some(direct) = direct::Direct::new(self, filter_grad) {
-            direct.workspace()
-        } else if depthwise::suits(self) {
-            0
-        } else if filter_grad {
-            self.filter_grad_extents().workspace()
-        } else {
-            self.extents().workspace()
+            return 0;
+        }
+        match self.way(filter_grad) {
+            Way::Direct(direct) => direct.workspace(),
+            Way::Depthwise => 0,
+            Way::Product if filter_grad => self.filter_grad_extents().workspace(),
+            Way::Product => self.extents().workspace(),
         }
     }
 }
@@ -158,19 +201,35 @@ pub fn conv2d_workspace(v: &Conv) -> usize {
 /// The `f32`s of workspace that [`conv2d_input_grad`] wants.
 pub fn conv2d_input_grad_workspace(v: &Conv) -> usize {
     if v.groups == 0 || v.sh == 0 || v.sw == 0 || v.dh == 0 || v.dw == 0 {
-        0
-    } else if let Some(direct) = direct::Direct::turned(v) {
-        direct.workspace()
-    } else if depthwise::suits(v) {
-        0
-    } else {
-        v.phases().map(|phase| v.input_grad_extents(&phase).workspace()).max().unwrap_or(0)
+        return 0;
+    }
+    match v.input_grad_way() {
+        Way::Direct(direct) => direct.workspace(),
+        Way::Depthwise => 0,
+        Way::Product => v.phases().map(|phase| v.input_grad_extents(&phase).workspace()).max().unwrap_or(0),
     }
 }
 
 /// The `f32`s of workspace that [`conv2d_filter_grad`] wants.
 pub fn conv2d_filter_grad_workspace(v: &Conv) -> usize {
     v.workspace(true)
+}
+
+/// The loops that [`conv2d`] runs with `workspace` elements of workspace.
+pub fn conv2d_chosen(cpu: &Cpu, v: &Conv, workspace: usize) -> Chosen {
+    v.way(false).chosen(cpu, workspace, conv2d_workspace(v), Some(v.extents()))
+}
+
+/// The loops that [`conv2d_input_grad`] runs with `workspace` elements of workspace.
+pub fn conv2d_input_grad_chosen(cpu: &Cpu, v: &Conv, workspace: usize) -> Chosen {
+    // The first of several products stands for all.
+    let first = v.phases().map(|phase| v.input_grad_extents(&phase)).find(|e| e.m > 0);
+    v.input_grad_way().chosen(cpu, workspace, conv2d_input_grad_workspace(v), first)
+}
+
+/// The loops that [`conv2d_filter_grad`] runs with `workspace` elements of workspace.
+pub fn conv2d_filter_grad_chosen(cpu: &Cpu, v: &Conv, workspace: usize) -> Chosen {
+    v.way(true).chosen(cpu, workspace, conv2d_filter_grad_workspace(v), Some(v.filter_grad_extents()))
 }
 
 /// `y = x * w`, overwriting y.
@@ -197,14 +256,11 @@ pub fn conv2d_then(
     then: Then,
 ) {
     v.check(x, w, y);
-    if let Some(direct) = direct::Direct::new(v, false) {
-        if !direct.convolve(cpu, x, w, y, workspace, then) {
-            conv2d_unaided(cpu, v, x, w, y, then);
-        }
-        return;
-    }
-    if depthwise::suits(v) {
-        return depthwise::conv2d(cpu, v, x, w, y, then);
+    match v.way(false) {
+        Way::Direct(direct) if direct.convolve(cpu, x, w, y, workspace, then) => return,
+        Way::Direct(_) => return conv2d_unaided(cpu, v, x, w, y, then),
+        Way::Depthwise => return depthwise::conv2d(cpu, v, x, w, y, then),
+        Way::Product => {}
     }
     // Of several groups each writes a part of every row.
     let each = if v.groups == 1 { then } else { NOTHING };
@@ -268,14 +324,11 @@ pub fn conv2d_packed(
 /// As [`conv2d`].
 pub fn conv2d_input_grad(cpu: &Cpu, v: &Conv, dy: &[f32], w: &[f32], dx: &mut [f32], workspace: &mut [f32]) {
     v.check(dx, w, dy);
-    if let Some(direct) = direct::Direct::turned(v) {
-        if !direct.convolve(cpu, dy, w, dx, workspace, NOTHING) {
-            conv2d_input_grad_unaided(cpu, v, dy, w, dx);
-        }
-        return;
-    }
-    if depthwise::suits(v) {
-        return depthwise::input_grad(cpu, v, dy, w, dx);
+    match v.input_grad_way() {
+        Way::Direct(direct) if direct.convolve(cpu, dy, w, dx, workspace, NOTHING) => return,
+        Way::Direct(_) => return conv2d_input_grad_unaided(cpu, v, dy, w, dx),
+        Way::Depthwise => return depthwise::input_grad(cpu, v, dy, w, dx),
+        Way::Product => {}
     }
     let (cg, ocg) = v.group_channels();
     for (group, phase) in (0..v.groups).flat_map(|group| v.phases().map(move |phase| (group, phase))) {
@@ -322,14 +375,11 @@ pub fn conv2d_input_grad(cpu: &Cpu, v: &Conv, dy: &[f32], w: &[f32], dx: &mut [f
 /// As [`conv2d`].
 pub fn conv2d_filter_grad(cpu: &Cpu, v: &Conv, x: &[f32], dy: &[f32], dw: &mut [f32], workspace: &mut [f32]) {
     v.check(x, dw, dy);
-    if let Some(direct) = direct::Direct::new(v, true) {
-        if !direct.filter_grad(cpu, x, dy, dw, workspace) {
-            conv2d_filter_grad_unaided(cpu, v, x, dy, dw);
-        }
-        return;
-    }
-    if depthwise::suits(v) {
-        return depthwise::filter_grad(cpu, v, x, dy, dw);
+    match v.way(true) {
+        Way::Direct(direct) if direct.filter_grad(cpu, x, dy, dw, workspace) => return,
+        Way::Direct(_) => return conv2d_filter_grad_unaided(cpu, v, x, dy, dw),
+        Way::Depthwise => return depthwise::filter_grad(cpu, v, x, dy, dw),
+        Way::Product => {}
     }
     let (cg, ocg) = v.group_channels();
     for group in 0..v.groups {

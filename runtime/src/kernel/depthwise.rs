@@ -1,7 +1,7 @@
 //! Depthwise convolution: one filter per channel, vectorised over channels.
 
 use super::vector::{by_channels, lanes, leveled, set_lanes};
-use super::{COMPACT, Conv, Cpu, Level, Shared, Then, finish, generic, product};
+use super::{COMPACT, Chosen, Conv, Cpu, Shared, Then, finish, generic, product};
 
 /// Multiply-adds that are worth several threads.
 const WORK: usize = 1 << 20;
@@ -9,6 +9,14 @@ const WORK: usize = 1 << 20;
 /// Whether every channel has exactly one filter of its own. Compact builds treat such groups as any others.
 pub(super) fn suits(v: &Conv) -> bool {
     !COMPACT && v.groups > 1 && v.groups == v.c && v.c == v.oc
+}
+
+/// The loops on this processor where it [`suits`].
+pub(super) fn chosen(cpu: &Cpu) -> Chosen {
+    match Chosen::vectors(cpu) {
+        Chosen::Vectors(level) => Chosen::Depthwise(level),
+        plain => plain,
+    }
 }
 
 /// Runs `tasks` tasks, on several threads if the work is large.
@@ -22,7 +30,7 @@ fn spread(cpu: &Cpu, v: &Conv, tasks: usize, f: &(dyn Fn(usize) + Sync)) {
 
 /// [`conv2d`](super::conv2d) where it [`suits`]; the lengths have been checked.
 pub(super) fn conv2d(cpu: &Cpu, v: &Conv, x: &[f32], w: &[f32], y: &mut [f32], then: Then) {
-    if cpu.level() == Level::Portable {
+    if chosen(cpu) == Chosen::Plain {
         generic::conv2d(v, x, w, y);
         return finish(cpu, y.len(), then);
     }
@@ -40,7 +48,7 @@ pub(super) fn conv2d(cpu: &Cpu, v: &Conv, x: &[f32], w: &[f32], y: &mut [f32], t
 
 /// The input gradient where it [`suits`]; the lengths have been checked.
 pub(super) fn input_grad(cpu: &Cpu, v: &Conv, dy: &[f32], w: &[f32], dx: &mut [f32]) {
-    if cpu.level() == Level::Portable {
+    if chosen(cpu) == Chosen::Plain {
         return generic::conv2d_input_grad(v, dy, w, dx);
     }
     let line = v.w * v.c;
@@ -56,7 +64,7 @@ pub(super) fn input_grad(cpu: &Cpu, v: &Conv, dy: &[f32], w: &[f32], dx: &mut [f
 
 /// The filter gradient where it [`suits`]; the lengths have been checked.
 pub(super) fn filter_grad(cpu: &Cpu, v: &Conv, x: &[f32], dy: &[f32], dw: &mut [f32]) {
-    if cpu.level() == Level::Portable {
+    if chosen(cpu) == Chosen::Plain {
         return generic::conv2d_filter_grad(v, x, dy, dw);
     }
     let dw = Shared::new(dw);

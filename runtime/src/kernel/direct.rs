@@ -117,6 +117,12 @@ impl Direct {
         (tasks > 0).then_some(tasks)
     }
 
+    /// The microkernels and the number of tasks; nothing where the level has none or the workspace is too short.
+    pub fn chosen(&self, cpu: &Cpu, workspace: usize) -> Option<(&'static Micro, usize)> {
+        let rows = if self.filter_grad { self.kh * self.kw * self.c } else { self.n * self.oh * self.ow };
+        Some((family(cpu.level(), rows, self.oc)?, self.affordable(cpu, workspace)?))
+    }
+
     /// Rows of x for the output rows, and the strip itself: part of x, or a copy in `space` with its columns of
     /// padding.
     fn load<'a>(
@@ -157,8 +163,7 @@ impl Direct {
         workspace: &mut [f32],
         then: Then,
     ) -> bool {
-        let Some(micro) = family(cpu.level(), self.n * self.oh * self.ow, self.oc) else { return false };
-        let Some(tasks) = self.affordable(cpu, workspace.len()) else { return false };
+        let Some((micro, tasks)) = self.chosen(cpu, workspace.len()) else { return false };
         let (filter, space) = workspace.split_at_mut(self.filter());
         let w = if self.turned {
             let part = self.c * self.oc;
@@ -259,8 +264,7 @@ impl Direct {
     ) -> bool {
         debug_assert!(self.filter_grad && !self.turned);
         let line = self.kw * self.c;
-        let Some(micro) = family(cpu.level(), self.kh * line, self.oc) else { return false };
-        let Some(tasks) = self.affordable(cpu, workspace.len()) else { return false };
+        let Some((micro, tasks)) = self.chosen(cpu, workspace.len()) else { return false };
         assert!(x.len() == product(&[self.n, self.h, self.w, self.c]), "conv2d: length of x");
         assert!(dw.len() == product(&[self.kh, self.kw, self.c, self.oc]), "conv2d: length of the filter");
         assert!(dy.len() == product(&[self.n, self.oh, self.ow, self.oc]), "conv2d: length of y");

@@ -2,7 +2,7 @@
 
 use super::blocked::{Blocked, Extents, Matrix};
 use super::panels::Panels;
-use super::{COMPACT, Cpu, NOTHING, Then, finish, generic, own_workspace, product};
+use super::{COMPACT, Chosen, Cpu, NOTHING, Then, finish, generic, own_workspace, product};
 
 /// The product `c[m, n] = op(a) · op(b)` of row-major matrices.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, Hash)]
@@ -35,6 +35,12 @@ impl Gemm {
 /// The `f32`s of workspace that [`gemm`] wants: the same on every target and for any number of threads.
 pub fn gemm_workspace(g: &Gemm) -> usize {
     g.extents().workspace()
+}
+
+/// The loops that [`gemm`] runs with `workspace` elements of workspace.
+pub fn gemm_chosen(cpu: &Cpu, g: &Gemm, workspace: usize) -> Chosen {
+    let workspace = if COMPACT { gemm_workspace(g) } else { workspace };
+    Chosen::tiles(Chosen::Gemm, cpu, g.extents().chosen(cpu, workspace, false).map(|(micro, _)| micro))
 }
 
 /// `c = op(a) · op(b)`, overwriting c.

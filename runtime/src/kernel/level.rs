@@ -1,5 +1,7 @@
 //! Instruction sets, found at run time where the platform can tell and at compile time elsewhere.
 
+use core::fmt;
+
 /// An instruction set that kernels are written for.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, Hash)]
 pub enum Level {
@@ -25,6 +27,19 @@ macro_rules! has {
         #[cfg(not(feature = "std"))]
         { true $(&& cfg!(target_feature = $feature))* }
     }};
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Level::Portable => "portable",
+            Level::Avx2 => "avx2",
+            Level::Avx512 => "avx512",
+            Level::Neon => "neon",
+            Level::Simd128 => "simd128",
+            Level::RelaxedSimd => "relaxed simd",
+        })
+    }
 }
 
 impl Level {

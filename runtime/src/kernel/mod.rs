@@ -8,6 +8,9 @@
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 mod blocked;
+#[cfg(feature = "std")]
+pub mod ceiling;
+pub mod chosen;
 pub mod conv;
 mod depthwise;
 mod direct;
@@ -32,11 +35,13 @@ mod wasm32;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub use chosen::Chosen;
 pub use conv::{
     Conv, conv2d, conv2d_filter_grad, conv2d_input_grad, conv2d_packed, conv2d_takes_panels, conv2d_then,
 };
+pub use conv::{conv2d_chosen, conv2d_filter_grad_chosen, conv2d_input_grad_chosen};
 pub use conv::{conv2d_filter_grad_workspace, conv2d_input_grad_workspace, conv2d_workspace};
-pub use gemm::{Gemm, gemm, gemm_packed, gemm_takes_panels, gemm_then, gemm_workspace};
+pub use gemm::{Gemm, gemm, gemm_chosen, gemm_packed, gemm_takes_panels, gemm_then, gemm_workspace};
 pub use level::Level;
 pub use pool::{Pool2d, average_pool2d, average_pool2d_grad, max_pool2d, max_pool2d_grad};
 pub use threads::Pool;

@@ -1,7 +1,7 @@
 //! Pooling over NHWC images, vectorised over channels.
 
 use super::vector::{add_lanes, by_channels, lanes, leveled, set_lanes};
-use super::{COMPACT, Cpu, Level, Shared, generic, product};
+use super::{COMPACT, Chosen, Cpu, Shared, generic, product};
 
 /// A pooling window over images x of `[n, h, w, c]` that yields y of `[n, oh, ow, c]`.
 ///
@@ -69,12 +69,17 @@ impl Pool2d {
     }
 }
 
+/// The loops of a pool of largest values, or of means, and of its gradient.
+pub(crate) fn chosen(cpu: &Cpu, largest: bool) -> Chosen {
+    if COMPACT && !largest { Chosen::Plain } else { Chosen::vectors(cpu) }
+}
+
 /// Largest cell of each window. NaN counts as less than every number.
 ///
 /// # Panics
 /// If a slice does not have the length of its shape.
 pub fn max_pool2d(cpu: &Cpu, v: &Pool2d, x: &[f32], y: &mut [f32]) {
-    if cpu.level() == Level::Portable {
+    if chosen(cpu, true) == Chosen::Plain {
         return generic::max_pool2d(v, x, y);
     }
     v.check(x, y);
@@ -92,7 +97,7 @@ pub fn max_pool2d(cpu: &Cpu, v: &Pool2d, x: &[f32], y: &mut [f32]) {
 /// # Panics
 /// If a slice does not have the length of its shape.
 pub fn max_pool2d_grad(cpu: &Cpu, v: &Pool2d, x: &[f32], dy: &[f32], dx: &mut [f32]) {
-    if cpu.level() == Level::Portable {
+    if chosen(cpu, true) == Chosen::Plain {
         return generic::max_pool2d_grad(v, x, dy, dx);
     }
     v.check(x, dy);
@@ -112,7 +117,7 @@ pub fn max_pool2d_grad(cpu: &Cpu, v: &Pool2d, x: &[f32], dy: &[f32], dx: &mut [f
 /// # Panics
 /// If a slice does not have the length of its shape.
 pub fn average_pool2d(cpu: &Cpu, v: &Pool2d, x: &[f32], y: &mut [f32]) {
-    if COMPACT || cpu.level() == Level::Portable {
+    if chosen(cpu, false) == Chosen::Plain {
         return generic::average_pool2d(v, x, y);
     }
     v.check(x, y);
@@ -130,7 +135,7 @@ pub fn average_pool2d(cpu: &Cpu, v: &Pool2d, x: &[f32], y: &mut [f32]) {
 /// # Panics
 /// If a slice does not have the length of its shape.
 pub fn average_pool2d_grad(cpu: &Cpu, v: &Pool2d, dy: &[f32], dx: &mut [f32]) {
-    if COMPACT || cpu.level() == Level::Portable {
+    if chosen(cpu, false) == Chosen::Plain {
         return generic::average_pool2d_grad(v, dy, dx);
     }
     v.check(dx, dy);
@@ -377,6 +382,7 @@ fn average_grad_lanes<const L: usize, const PART: bool>(
 #[cfg(all(test, feature = "std"))]
 mod tests {
     use super::*;
+    use crate::kernel::Level;
     use crate::kernel::Pool;
     use std::vec;
     use std::vec::Vec;

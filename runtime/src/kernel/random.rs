@@ -1,7 +1,7 @@
 //! Uniform random numbers by Philox, many counters at a time.
 
 use super::vector::leveled;
-use super::{COMPACT, Cpu, Level, Shared};
+use super::{COMPACT, Chosen, Cpu, Shared};
 use crate::rng::{Philox, philox, unit};
 
 /// Blocks of four words that are computed together.
@@ -9,9 +9,14 @@ const LANES: usize = 16;
 /// Numbers each thread takes at a time.
 const CHUNK: usize = 1 << 15;
 
+/// The loops of [`uniform`].
+pub(crate) fn chosen(cpu: &Cpu) -> Chosen {
+    if COMPACT { Chosen::Plain } else { Chosen::vectors(cpu) }
+}
+
 /// Element i is word `i % 4` of the Philox block with counter `(i / 4, 0, stream, 0)`, as a float in [0, 1).
 pub fn uniform(cpu: &Cpu, key: [u32; 2], stream: u32, y: &mut [f32]) {
-    if COMPACT || cpu.level() == Level::Portable {
+    if chosen(cpu) == Chosen::Plain {
         return few(key, stream, 0, y);
     }
     let (n, y) = (y.len(), Shared::new(y));
@@ -69,6 +74,7 @@ fn many(key: [u32; 2], stream: u32, mut first: u32, y: &mut [f32]) {
 #[cfg(all(test, feature = "std"))]
 mod tests {
     use super::*;
+    use crate::kernel::Level;
     use std::vec;
 
     #[test]

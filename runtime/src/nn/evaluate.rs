@@ -1,10 +1,11 @@
 //! Single steps, evaluation and prediction.
 
 use super::compiled::Mode;
+use super::model::with_batch;
 use super::samples::{Batch, Samples, gather};
 use super::{Arrays, Logs, Model};
 use crate::op::Kind;
-use crate::{Result, Session, Tensor, misuse};
+use crate::{DType, Plan, PlanOptions, Result, Session, Tensor, misuse};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -128,13 +129,24 @@ impl Model {
         values.into_iter().zip(shapes).map(|(v, shape)| Tensor::new(&shape.list(), v)).collect()
     }
 
+    /// The plan that [`predict`](Model::predict) runs on `batch` float32 samples.
+    ///
+    /// **Errors** when the model is not built.
+    pub fn predict_plan(&self, batch: usize) -> Result<Plan> {
+        let kinds = self.input_shapes().into_iter().map(|s| Ok((with_batch(&s, batch)?, DType::F32)));
+        self.plan_of(&kinds.collect::<Result<Vec<Kind>>>()?)
+    }
+
+    fn plan_of(&self, inputs: &[Kind]) -> Result<Plan> {
+        Plan::compile(&self.graph_of(inputs)?, &PlanOptions::default())
+    }
+
     /// The position of the prediction session for these inputs, compiled on first use.
     fn prediction(&mut self, inputs: Vec<Kind>) -> Result<usize> {
         if let Some(n) = self.predictions.iter().position(|(kinds, _)| *kinds == inputs) {
             return Ok(n);
         }
-        let plan = crate::Plan::compile(&self.graph_of(&inputs)?, &crate::PlanOptions::default())?;
-        let session = Session::new(plan, &self.device)?;
+        let session = Session::new(self.plan_of(&inputs)?, &self.device)?;
         if self.predictions.len() == SESSIONS {
             self.predictions.remove(0);
         }

@@ -3,9 +3,10 @@
 //!
 //! [`Op`] is closed and matched exhaustively, so the compiler lists what a new op still lacks.
 
+pub mod chosen;
 #[cfg(all(gradling_compact, target_arch = "wasm32", target_feature = "simd128"))]
 mod compact;
-pub mod conv;
+mod conv;
 pub mod elementwise;
 mod formula;
 pub mod index;

@@ -518,11 +518,10 @@ impl Compiler<'_> {
             constants: self.constants,
             hoisted,
             arena_bytes,
-            live_bytes: memory::peak(&lives),
-            tensor_bytes: self.steps.iter().flat_map(|s| &s.writes).map(|w| bytes(&w.1)).sum(),
             steps,
         };
         plan.verify()?;
+        debug_assert_eq!(plan.live_bytes(), memory::peak(&lives), "two ways to the least memory");
         Ok(plan)
     }
 }

@@ -7,11 +7,16 @@ pub mod file;
 #[cfg(feature = "alloc")]
 mod memory;
 #[cfg(feature = "alloc")]
+mod table;
+#[cfg(feature = "alloc")]
 mod verify;
 
 #[cfg(feature = "alloc")]
 pub use compile::PlanOptions;
+#[cfg(feature = "alloc")]
+pub use table::StepSummary;
 
+use crate::kernel::{Chosen, Cpu};
 use crate::op::{Kernels, Kind, OPERANDS, Op, RESULTS, used};
 use crate::{DType, Result, Shape, misuse};
 use heapless::Vec as Fixed;
@@ -120,6 +125,22 @@ impl Step {
         Ok(())
     }
 
+    /// The loops that the step runs on this processor.
+    pub fn chosen(&self, cpu: &Cpu) -> Chosen {
+        let reads: Fixed<Kind, OPERANDS> = self.reads.iter().map(Slot::kind).collect();
+        self.op.chosen(cpu, &reads, self.workspace.map_or(0, |slot| slot.shape.numel()))
+    }
+
+    /// Bytes of the operands.
+    pub fn read_bytes(&self) -> u64 {
+        self.reads.iter().map(|slot| slot.bytes() as u64).sum()
+    }
+
+    /// Bytes of the results.
+    pub fn written_bytes(&self) -> u64 {
+        self.writes.iter().map(|slot| slot.bytes() as u64).sum()
+    }
+
     /// Float operations of the step, counting a multiply-add as two.
     pub fn flops(&self) -> u64 {
         self.flops_of(&self.op)
@@ -160,7 +181,7 @@ pub use heap::{NamedSlot, Plan};
 
 #[cfg(feature = "alloc")]
 mod heap {
-    use super::{Place, Slot, Step};
+    use super::{Place, Slot, Step, memory};
     use crate::arena::Buffer;
     use crate::graph::Port;
     use alloc::string::String;
@@ -186,8 +207,6 @@ mod heap {
         pub(crate) variables: Vec<Port>,
         pub(crate) constants: Buffer,
         pub(crate) arena_bytes: usize,
-        pub(crate) live_bytes: usize,
-        pub(crate) tensor_bytes: usize,
     }
 
     impl Plan {
@@ -224,17 +243,29 @@ mod heap {
 
         /// The planner's lower bound: the largest sum, over all steps, of the values alive.
         pub fn live_bytes(&self) -> usize {
-            self.live_bytes
+            memory::live(self)
         }
 
-        /// What every value in memory of its own would take.
+        /// What the arena would be if every value in it had memory of its own: inputs, results and scratch.
         pub fn tensor_bytes(&self) -> usize {
-            self.tensor_bytes
+            let inputs = self.inputs.iter().map(|input| &input.slot);
+            let own = self.steps.iter().flat_map(|step| step.writes.iter().chain(&step.workspace));
+            inputs.chain(own).filter(|slot| slot.place == Place::Arena).map(Slot::bytes).sum()
         }
 
         /// The size of the constants in bytes.
         pub fn constant_bytes(&self) -> usize {
             self.constants.len()
+        }
+
+        /// Bytes of the operands of all steps.
+        pub fn read_bytes(&self) -> u64 {
+            self.steps.iter().map(Step::read_bytes).sum()
+        }
+
+        /// Bytes of the results of all steps.
+        pub fn written_bytes(&self) -> u64 {
+            self.steps.iter().map(Step::written_bytes).sum()
         }
 
         /// Float operations of one run.

@@ -58,6 +58,11 @@ mod heap {
             self.level
         }
 
+        /// The processor that kernels run on.
+        pub fn cpu(&self) -> Cpu<'_> {
+            Cpu::new(self.level, self.pool.as_deref())
+        }
+
         /// The number of threads.
         pub fn threads(&self) -> usize {
             self.pool.as_ref().map_or(1, |p| p.threads())
@@ -100,6 +105,11 @@ mod heap {
             let assigns = plan.steps().iter().flat_map(|s| &s.writes).any(|w| w.place == Place::Variables);
             let hoisted_for = Stamp::default();
             Ok(Session { plan, device: device.clone(), arena, variable_bytes, assigns, hoisted_for })
+        }
+
+        /// What it runs on.
+        pub fn device(&self) -> &Device {
+            &self.device
         }
 
         /// The plan.
@@ -187,7 +197,7 @@ mod heap {
                 ));
             }
             let _flush = flush_denormals();
-            let cpu = Cpu::new(self.device.level, self.device.pool.as_deref());
+            let cpu = self.device.cpu();
             let (buffer, state) = variables.run_buffer(self.assigns);
             let mut memory =
                 Memory::new(self.arena.bytes_mut(), buffer.bytes_mut(), self.plan.constants.bytes())?;

@@ -6,7 +6,7 @@ use core::fmt;
 use std::time::{Duration, Instant};
 
 use super::{Device, Session};
-use crate::plan::{Plan, PlanOptions, Step};
+use crate::plan::{Plan, PlanOptions, StepSummary};
 use crate::{DType, Result, Shape, Trace, Variables};
 
 /// What a device does at most: a large matrix product, and sums of vectors that stay in the cache.
@@ -37,7 +37,7 @@ impl Limits {
         let (seconds, plan) = best(&[384, 384], true)?;
         let flops = plan.flops() as f64 / seconds;
         let (seconds, plan) = best(&[16 * 1024], false)?;
-        let bytes = plan.steps().iter().map(moved).sum::<u64>() as f64 / seconds;
+        let bytes = (plan.read_bytes() + plan.written_bytes()) as f64 / seconds;
         Ok(Limits { flops, bytes })
     }
 
@@ -50,12 +50,8 @@ impl Limits {
 /// One step of a plan and its time.
 #[derive(Clone, Debug)]
 pub struct StepProfile {
-    /// Operator, shapes read and shapes written.
-    pub what: alloc::string::String,
-    /// Float operations.
-    pub flops: u64,
-    /// Bytes read and written.
-    pub bytes: u64,
+    /// Operator, shapes, kernel, float operations and bytes.
+    pub step: StepSummary,
     /// The least time of several runs.
     pub time: Duration,
 }
@@ -71,7 +67,7 @@ pub struct StepProfile {
 /// trace.output("y", x.matmul(x));
 /// let mut session = Session::new(Plan::compile(&trace.finish()?, &PlanOptions::default())?, &Device::default())?;
 /// let profile: Profile = session.profile(&mut variables, 10)?;
-/// assert_eq!(profile.steps[0].flops, 2 * 8 * 8 * 8);
+/// assert_eq!(profile.steps[0].step.flops, 2 * 8 * 8 * 8);
 /// println!("{}", profile.table(&Limits { flops: 1e11, bytes: 1e11 }));
 /// # Ok::<(), gradling::Error>(())
 /// ```
@@ -101,33 +97,35 @@ struct Table<'p> {
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = self.profile.time().as_secs_f64().max(1e-12);
-        writeln!(f, "{:>5}{:>10}{:>7}{:>10}{:>9}{:>7}  step", "", "us", "%", "GFLOP/s", "GB/s", "limit")?;
-        let mut line = |name: &str, seconds: f64, flops: u64, bytes: u64, least: f64, what: &str| {
-            let seconds = seconds.max(1e-12);
-            writeln!(
-                f,
-                "{name:>5}{:>10.2}{:>7.1}{:>10.1}{:>9.1}{:>6.0}%  {what}",
-                seconds * 1e6,
-                seconds / all * 100.0,
-                flops as f64 / seconds / 1e9,
-                bytes as f64 / seconds / 1e9,
-                least / seconds * 100.0,
-            )
-        };
+        let heading = StepSummary::heading();
+        writeln!(
+            f,
+            "{:>5}{:>10}{:>7}{:>10}{:>9}{:>7}  {heading}",
+            "", "us", "%", "GFLOP/s", "GB/s", "limit"
+        )?;
+        let mut line =
+            |name: &str, seconds: f64, flops: u64, bytes: u64, least: f64, rest: &dyn fmt::Display| {
+                let seconds = seconds.max(1e-12);
+                writeln!(
+                    f,
+                    "{name:>5}{:>10.2}{:>7.1}{:>10.1}{:>9.1}{:>6.0}%  {rest}",
+                    seconds * 1e6,
+                    seconds / all * 100.0,
+                    flops as f64 / seconds / 1e9,
+                    bytes as f64 / seconds / 1e9,
+                    least / seconds * 100.0,
+                )
+            };
         let (mut flops, mut bytes, mut least) = (0, 0, 0.0);
-        for (number, step) in self.profile.steps.iter().enumerate() {
-            let own = self.limits.least(step.flops, step.bytes);
+        for (number, StepProfile { step, time }) in self.profile.steps.iter().enumerate() {
+            let own = self.limits.least(step.flops, step.bytes());
             let name = alloc::format!("{number}");
-            line(&name, step.time.as_secs_f64(), step.flops, step.bytes, own, &step.what)?;
-            (flops, bytes, least) = (flops + step.flops, bytes + step.bytes, least + own);
+            line(&name, time.as_secs_f64(), step.flops, step.bytes(), own, step)?;
+            (flops, bytes, least) = (flops + step.flops, bytes + step.bytes(), least + own);
         }
-        line("all", all, flops, bytes, least, "")
+        let totals = StepSummary::totals(self.profile.steps.iter().map(|step| &step.step));
+        line("all", all, flops, bytes, least, &totals)
     }
-}
-
-/// The bytes that a step reads and writes.
-fn moved(step: &Step) -> u64 {
-    step.reads.iter().chain(&step.writes).map(|slot| slot.bytes() as u64).sum()
 }
 
 impl Session {
@@ -145,18 +143,9 @@ impl Session {
                 *least = start.elapsed().min(*least);
             }
         }
-        let steps = self.plan().steps().iter().zip(times).map(|(step, time)| {
-            let list = |slots: &[crate::plan::Slot]| -> Vec<alloc::string::String> {
-                slots.iter().map(|s| alloc::format!("{}{}", s.dtype, s.shape)).collect()
-            };
-            let what = alloc::format!(
-                "{} {} -> {}",
-                step.op.name(),
-                list(&step.reads).join(" "),
-                list(&step.writes).join(" ")
-            );
-            StepProfile { what, flops: step.flops(), bytes: moved(step), time }
-        });
+        let cpu = self.device().cpu();
+        let steps = self.plan().steps().iter().zip(times);
+        let steps = steps.map(|(step, time)| StepProfile { step: step.summary(&cpu), time });
         Ok(Profile { steps: steps.collect() })
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use gradling::io::atomic;
 use gradling::nn::Sequential;
-use gradling::plan::{Place, Plan, Slot};
+use gradling::plan::Plan;
 use gradling::session::Limits;
 use gradling::{DType, Device, Result, Session, device_error, misuse};
 
@@ -17,7 +17,7 @@ use crate::output::{Failure, check_target, note, say};
 pub struct Inspect {
     /// A model file made by `gradling train --save`
     file: PathBuf,
-    /// List the steps of the inference plan
+    /// List the steps of the inference plan: kernels, operations, bytes, and the memory of the whole
     #[arg(long)]
     plan: bool,
     /// Time each step of the inference plan beside what this machine does at most
@@ -72,7 +72,8 @@ impl Inspect {
         if self.plan || self.profile {
             let plan = self.chosen(&model)?;
             if self.plan {
-                list(&plan)?;
+                say("")?;
+                say(plan.table(&Device::default().cpu()).to_string().trim_end())?;
             }
             if self.profile {
                 profile(&model, plan)?;
@@ -84,7 +85,7 @@ impl Inspect {
     fn chosen(&self, model: &Sequential) -> Result<Plan> {
         let batch = |default: usize| self.batch_size.map_or(default, |n| n as usize);
         if !self.train {
-            return Plan::from_bytes(&model.export_plan(batch(1))?);
+            return model.predict_plan(batch(1));
         }
         if model.compile_config().is_none() {
             return Err(misuse!("inspect --train: the model is not compiled, so it has no train step"));
@@ -120,37 +121,6 @@ impl Convert {
         note(&format!("wrote {} bytes to {}", bytes.len(), self.output.display()));
         Ok(())
     }
-}
-
-/// A line for each step: number, operator, what it reads, what it writes.
-fn list(plan: &Plan) -> Result<(), Failure> {
-    say("")?;
-    for input in plan.inputs() {
-        say(&format!("input  {} {}", input.name, place(&input.slot)))?;
-    }
-    for (number, step) in plan.steps().iter().enumerate() {
-        let all = |slots: &[Slot]| slots.iter().map(place).collect::<Vec<_>>().join(", ");
-        let mut line =
-            format!("{number:>5}  {}: {} -> {}", step.op.name(), all(&step.reads), all(&step.writes));
-        if let Some(workspace) = &step.workspace {
-            line += &format!(" (workspace {})", place(workspace));
-        }
-        say(&line)?;
-    }
-    for output in plan.outputs() {
-        say(&format!("output {} {}", output.name, place(&output.slot)))?;
-    }
-    Ok(())
-}
-
-/// `f32[1, 10] @arena+128`
-fn place(slot: &Slot) -> String {
-    let memory = match slot.place {
-        Place::Arena => "arena",
-        Place::Variables => "variables",
-        Place::Constants => "constants",
-    };
-    format!("{}{} @{memory}+{}", slot.dtype, slot.shape, slot.offset)
 }
 
 /// Digits in groups of three.
