@@ -20,11 +20,11 @@ const PEERS: [Kind; 9] = [
     },
     Kind { name: "onnxruntime", find: onnxruntime },
     Kind { name: "numpy", find: |places, name| places.python(name, "numpy_products.py", "numpy") },
-    Kind { name: "tract", find: |places, name| places.models().and_then(|()| places.rust(name)) },
-    Kind { name: "burn", find: Places::rust },
-    Kind { name: "candle", find: Places::rust },
-    Kind { name: "gemm", find: Places::rust },
-    Kind { name: "matrixmultiply", find: Places::rust },
+    Kind { name: "tract", find: |places, name| places.models().and_then(|()| places.rust("tract", name)) },
+    Kind { name: "burn", find: |places, name| places.rust("burn", name) },
+    Kind { name: "candle", find: |places, name| places.rust("candle", name) },
+    Kind { name: "gemm", find: |places, name| places.rust("products", name) },
+    Kind { name: "matrixmultiply", find: |places, name| places.rust("products", name) },
 ];
 
 /// Where peers are and what they write.
@@ -118,20 +118,19 @@ impl Places {
         }
     }
 
-    /// A system of the Rust package, which is built first.
-    fn rust(&self, name: &'static str) -> Result<Peer, String> {
-        let package = self.scripts.join("rust");
-        eprintln!("building the Rust peers");
+    /// A system of a program of the Rust package, which is built first.
+    fn rust(&self, program: &str, name: &'static str) -> Result<Peer, String> {
+        eprintln!("building the Rust peer {program}");
         let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["build", "--release", "--quiet", "--locked", "--target-dir"])
+            .args(["build", "--release", "--quiet", "--locked", "--features", program, "--bin", program])
+            .arg("--target-dir")
             .arg(self.made.join("rust"))
-            .current_dir(&package)
+            .current_dir(self.scripts.join("rust"))
             .status();
         if !built.is_ok_and(|status| status.success()) {
-            return Err("benches/peers/rust does not build".into());
+            return Err(format!("the program {program} of benches/peers/rust does not build"));
         }
-        let program = self.made.join("rust/release/gradling-rust-peers");
-        let models = self.models_folder();
+        let (program, models) = (self.made.join("rust/release").join(program), self.models_folder());
         Ok(Peer::new(name, self.log(name), move |threads| {
             let mut command = Command::new(&program);
             command.arg(name).arg(threads.to_string()).arg(&models);

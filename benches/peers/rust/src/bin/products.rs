@@ -1,9 +1,9 @@
 //! Matrix products of the crates gemm and matrixmultiply.
 
-use crate::{Job, Prepared, Request, pattern};
+use gradling_rust_peers::{Job, Prepared, Request, Result, pattern, serve};
 use std::hint::black_box;
 
-pub fn prepare(system: &str, threads: usize, request: &Request) -> Prepared {
+fn prepare(system: &str, threads: usize, request: &Request) -> Prepared {
     let size = request.name.strip_prefix("matmul").and_then(|n| n.parse::<usize>().ok());
     let Some(n) = size else { return Err(format!("{system} has matrix products only")) };
     let product = if system == "gemm" { by_gemm } else { by_matrixmultiply };
@@ -73,4 +73,9 @@ fn by_matrixmultiply(n: usize, _threads: usize, a: &[f32], b: &[f32], c: &mut [f
             1,
         );
     }
+}
+
+fn main() -> Result<()> {
+    let title = |system: &str| if system == "gemm" { "gemm 0.19" } else { "matrixmultiply 0.3" }.to_string();
+    serve(title, |started, request| Ok(prepare(&started.system, started.threads, request)))
 }

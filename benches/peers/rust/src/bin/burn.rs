@@ -1,6 +1,5 @@
 //! Train steps, inference and kernels by burn on its flex backend.
 
-use crate::{BATCHES, Job, Prepared, Request, Result, generator, inputs, labels, pattern};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::gru::{Gru, GruConfig};
 use burn::nn::loss::{CrossEntropyLossConfig, MseLoss, Reduction};
@@ -14,6 +13,9 @@ use burn::prelude::*;
 use burn::tensor::activation::{relu, softmax};
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
+use gradling_rust_peers::{
+    BATCHES, Job, Prepared, Request, Result, generator, inputs, labels, pattern, serve,
+};
 use std::hint::black_box;
 
 /// A model from `[batch, sample…]`, flattened, to `[batch, outputs]`.
@@ -137,7 +139,7 @@ stock!(StockRnn, Rnn, RnnConfig, |cell, x| cell.forward(x, None).0);
 stock!(StockLstm, Lstm, LstmConfig, |cell, x| cell.forward(x, None).0);
 stock!(StockGru, Gru, GruConfig, |cell, x| cell.forward(x, None));
 
-pub fn prepare(request: &Request) -> Result<Prepared> {
+fn prepare(request: &Request) -> Result<Prepared> {
     let device = Device::flex();
     let operand = |shape: [usize; 4], seed: usize| -> Tensor<4> {
         let data = TensorData::new(pattern(shape.iter().product(), seed), shape);
@@ -242,4 +244,8 @@ fn infer<N: Net>(request: &Request, sample: usize) -> Job {
         Ok(())
     });
     Job { run, parameters, values: Vec::new() }
+}
+
+fn main() -> Result<()> {
+    serve(|_| "burn-flex 0.22".into(), |_, request| prepare(request))
 }

@@ -1,10 +1,12 @@
 //! Train steps, inference and kernels by candle.
 
-use crate::{BATCHES, Job, Prepared, Request, Result, generator, inputs, labels, pattern};
 use candle_core::{DType, Device, Module, ModuleT, Tensor};
 use candle_nn::{
     AdamW, BatchNormConfig, Conv2dConfig, Dropout, Optimizer, ParamsAdamW, VarBuilder, VarMap, batch_norm,
     conv2d, linear,
+};
+use gradling_rust_peers::{
+    BATCHES, Job, Prepared, Request, Result, generator, inputs, labels, pattern, serve,
 };
 use std::hint::black_box;
 
@@ -45,7 +47,7 @@ fn baseline(vb: VarBuilder) -> candle_core::Result<Net> {
 
 type Make = fn(VarBuilder) -> candle_core::Result<Net>;
 
-pub fn prepare(request: &Request) -> Result<Prepared> {
+fn prepare(request: &Request) -> Result<Prepared> {
     let job = match request.name.as_str() {
         "T1" => train(request, mlp, &[784])?,
         "T2" => train(request, lenet, &[1, 28, 28])?,
@@ -138,4 +140,8 @@ fn infer(request: &Request, make: Make, sample: &[usize]) -> Result<Job> {
         Ok(())
     });
     Ok(Job { run, parameters: Some(parameters(&variables)), values: Vec::new() })
+}
+
+fn main() -> Result<()> {
+    serve(|_| "candle 0.11".into(), |_, request| prepare(request))
 }

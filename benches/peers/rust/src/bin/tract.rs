@@ -1,11 +1,11 @@
 //! Inference by tract of the models that `export_onnx.py` wrote.
 
-use crate::{Job, Prepared, Request, Result};
+use gradling_rust_peers::{Job, Prepared, Request, Result, serve};
 use std::hint::black_box;
 use std::path::Path;
 use tract_onnx::prelude::*;
 
-pub fn prepare(models: &Path, threads: usize, request: &Request) -> Result<Prepared> {
+fn prepare(models: &Path, threads: usize, request: &Request) -> Result<Prepared> {
     let Some(net) = request.name.strip_prefix("I1 ") else {
         return Ok(Err("tract only infers".into()));
     };
@@ -44,4 +44,8 @@ pub fn prepare(models: &Path, threads: usize, request: &Request) -> Result<Prepa
         Ok(())
     });
     Ok(Ok(Job { run, parameters: None, values: Vec::new() }))
+}
+
+fn main() -> Result<()> {
+    serve(|_| "tract 0.23".into(), |started, request| prepare(&started.models, started.threads, request))
 }
