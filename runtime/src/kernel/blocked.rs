@@ -90,7 +90,7 @@ impl Blocked<'_> {
     #[must_use]
     pub unsafe fn run(&self, cpu: &Cpu, c: &mut [f32], workspace: &mut [f32]) -> bool {
         let Extents { m, n, .. } = self.extents;
-        let Some(micro) = family(cpu.level(), m, n) else { return false };
+        let Some(micro) = family(cpu, m, n) else { return false };
         if m == 0 || n == 0 {
             return true;
         }

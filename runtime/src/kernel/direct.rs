@@ -149,7 +149,7 @@ impl Direct {
     /// untouched, where the level has no microkernels or the workspace is too short.
     #[must_use]
     pub fn convolve(&self, cpu: &Cpu, x: &[f32], w: &[f32], y: &mut [f32], workspace: &mut [f32]) -> bool {
-        let Some(micro) = family(cpu.level(), self.n * self.oh * self.ow, self.oc) else { return false };
+        let Some(micro) = family(cpu, self.n * self.oh * self.ow, self.oc) else { return false };
         let Some(tasks) = self.affordable(cpu, workspace.len()) else { return false };
         let (filter, space) = workspace.split_at_mut(self.filter());
         let w = if self.turned {
@@ -248,7 +248,7 @@ impl Direct {
     ) -> bool {
         debug_assert!(self.filter_grad && !self.turned);
         let line = self.kw * self.c;
-        let Some(micro) = family(cpu.level(), self.kh * line, self.oc) else { return false };
+        let Some(micro) = family(cpu, self.kh * line, self.oc) else { return false };
         let Some(tasks) = self.affordable(cpu, workspace.len()) else { return false };
         assert!(x.len() == product(&[self.n, self.h, self.w, self.c]), "conv2d: length of x");
         assert!(dw.len() == product(&[self.kh, self.kw, self.c, self.oc]), "conv2d: length of the filter");

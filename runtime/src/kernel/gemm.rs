@@ -90,6 +90,14 @@ mod tests {
                 }
                 let first = first.get_or_insert_with(|| got.clone());
                 assert!(first.iter().zip(&got).all(|(a, b)| a.to_bits() == b.to_bits()), "{level:?} {g:?}");
+                let strict = cpu.strict(true);
+                for len in [gemm_workspace(g), gemm_workspace(g) / 2, 0] {
+                    gemm(&strict, g, &a, &b, &mut got, &mut vec![f32::NAN; len]);
+                    assert!(
+                        got.iter().zip(&want).all(|(a, b)| a.to_bits() == b.to_bits()),
+                        "{level:?} {g:?}"
+                    );
+                }
                 for short in [0, 1, gemm_workspace(g) / 2] {
                     gemm(&cpu, g, &a, &b, &mut got, &mut vec![f32::NAN; short]);
                     assert!(got.iter().zip(&want).all(|(got, want)| (got - want).abs() <= tolerance));

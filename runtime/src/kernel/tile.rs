@@ -17,7 +17,7 @@ pub const TILE: usize = if cfg!(target_arch = "arm") { 32 } else { 256 };
 /// The most registers a program may use.
 pub const REGISTERS: usize = 24;
 /// Elements each thread takes at a time; loops shorter than two chunks stay on one thread.
-pub(super) const CHUNK: usize = 64 * TILE;
+const CHUNK: usize = 64 * TILE;
 
 /// Tiles are computed in whole blocks of so many elements: loops then have no remainder, which halves their code.
 const BLOCK: usize = 16;
@@ -420,7 +420,7 @@ fn tiles<P: Program>(
             if program.sums(i) {
                 let columns = write.shape().numel();
                 let (own, later) = rest.split_at_mut(fold::width(columns));
-                fold::add(&registers.read(r)[..registers.count], start, columns, own);
+                fold::add(&registers.read(r)[..registers.count], start - range.start, own);
                 rest = later;
             } else {
                 store::<P>(&registers, r, write, start);

@@ -13,23 +13,25 @@ pub use heap::{Device, Session};
 #[cfg(feature = "alloc")]
 mod heap {
     use crate::arena::{Buffer, Memory};
-    use crate::kernel::{Cpu, Level, Pool, flush_denormals};
+    use crate::kernel::{Cpu, Level, Pool, flush_denormals, keep_denormals};
     use crate::plan::{NamedSlot, Place, Plan, Slot};
     use crate::variables::Variables;
     use crate::{Element, Error, Result, Tensor, misuse};
     use alloc::sync::Arc;
 
-    /// What a session runs on: an instruction-set level and threads. Cloning shares the threads.
+    /// What a session runs on: an instruction-set level, threads, and whether arithmetic is strict. Cloning shares the
+    /// threads.
     #[derive(Clone)]
     pub struct Device {
         level: Level,
         pool: Option<Arc<Pool>>,
+        strict: bool,
     }
 
     impl Default for Device {
         /// One thread at the best level of this machine.
         fn default() -> Device {
-            Device { level: Level::best(), pool: None }
+            Device { level: Level::best(), pool: None, strict: false }
         }
     }
 
@@ -50,7 +52,31 @@ mod heap {
                 }
                 None
             };
-            Ok(Device { level, pool })
+            Ok(Device { level, pool, strict: false })
+        }
+
+        /// This device with strict arithmetic: the same plan on the same inputs gives the same bits on every target,
+        /// at every level and for any number of threads, as long as all values are finite.
+        ///
+        /// Each multiplication and addition is rounded by itself, sums of products are taken term after term, and
+        /// denormal numbers are kept. That is slower than the default, and long sums are less accurate: the default
+        /// sums in blocks and uses fused multiply-adds where there are some.
+        ///
+        /// ```
+        /// use gradling::nn::{Dense, Sequential};
+        /// use gradling::{Device, Level};
+        /// let device = Device::new(Level::best(), 2)?.strict();
+        /// let model = Sequential::new().add(Dense::new(10)).on(&device);
+        /// # Ok::<(), gradling::Error>(())
+        /// ```
+        #[must_use]
+        pub fn strict(self) -> Device {
+            Device { strict: true, ..self }
+        }
+
+        /// Whether arithmetic is [`strict`](Device::strict).
+        pub fn is_strict(&self) -> bool {
+            self.strict
         }
 
         /// The level.
@@ -180,8 +206,9 @@ mod heap {
                     variables.buffer().len()
                 ));
             }
-            let _flush = flush_denormals();
-            let cpu = Cpu::new(self.device.level, self.device.pool.as_deref());
+            let Device { level, pool, strict } = &self.device;
+            let _denormals = if *strict { keep_denormals() } else { flush_denormals() };
+            let cpu = Cpu::new(*level, pool.as_deref()).strict(*strict);
             let buffer = variables.buffer_mut().bytes_mut();
             let mut memory = Memory::new(self.arena.bytes_mut(), buffer, self.plan.constants.bytes())?;
             let (from, to) = (range.start, range.end);
