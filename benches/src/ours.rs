@@ -155,7 +155,7 @@ pub fn profile(job: &Job) -> Result<Option<String>> {
             (model, plan)
         }
         Ready::Predict(model, _) => {
-            let plan = Plan::from_bytes(&model.export_plan(1)?)?;
+            let plan = Plan::compile(&model.inference_graph(1, DType::F32)?, &PlanOptions::default())?;
             (model, plan)
         }
         Ready::Plan(_) | Ready::Add(..) => return Ok(None),

@@ -71,15 +71,22 @@ fn trained(make: fn() -> Sequential, epochs: usize, device: &Device) -> Result<u
 
 #[test]
 fn training_gives_the_recorded_bits_at_every_level() {
-    let models =
-        [("MLP", mlp as fn() -> Sequential, 2, 0), ("LeNet-5", lenet, 1, 0), ("strided", strided, 1, 0)];
+    let models = [
+        ("MLP", mlp as fn() -> Sequential, 2, 0x1731_4edd_a424_a276),
+        ("LeNet-5", lenet, 1, 0xf036_678a_958c_fb9e),
+        ("strided", strided, 1, 0x1e99_cd4b_71fc_468a),
+    ];
+    let mut wrong = Vec::new();
     for (name, make, epochs, recorded) in models {
         for &level in Level::available() {
             for threads in [1, 2] {
                 let device = Device::new(level, threads).expect("device").strict();
                 let hash = trained(make, epochs, &device).expect("training");
-                assert_eq!(hash, recorded, "{name} at {level:?} on {threads} threads: {hash:#x}");
+                if hash != recorded {
+                    wrong.push(format!("{name} at {level:?} on {threads} threads: {hash:#018x}"));
+                }
             }
         }
     }
+    assert!(wrong.is_empty(), "other bits than recorded: {wrong:#?}");
 }

@@ -4,7 +4,7 @@
 //! holds is up to the operands: [`Left`] and [`Right`] pack parts of a matrix, patches of images or a turned filter.
 
 use super::micro::{Kernel, Micro, Tile, family};
-use super::{COMPACT, Cpu, Shared, product};
+use super::{COMPACT, Cpu, Shared, Then, finish, product};
 use core::ops::Range;
 
 /// Most terms of a sum per pass over c. Sums are cut at the same places whatever else is split.
@@ -79,6 +79,8 @@ pub(super) struct Blocked<'a> {
     pub right: &'a dyn Right,
     /// Distance between two rows of c.
     pub c_step: usize,
+    /// What is done with whole rows of c, which then are `n` apart, when they are final.
+    pub then: Then<'a>,
 }
 
 impl Blocked<'_> {
@@ -113,7 +115,15 @@ impl Blocked<'_> {
             // SAFETY: there are at most `tasks` chunks, each with its own part of the workspace and of c.
             unsafe { self.part(micro, c.as_ptr(), rows, columns, workspace.range(task * each, each)) };
         });
+        if !self.whole_rows(if by_rows { n } else { chunk }) {
+            finish(cpu, m * n, self.then);
+        }
         true
+    }
+
+    /// Whether a task with so many columns does what is done with final rows itself.
+    fn whole_rows(&self, columns: usize) -> bool {
+        self.extents.k > 0 && columns >= self.extents.n
     }
 
     /// The part of the product that lies in some rows and columns of c.
@@ -163,6 +173,10 @@ impl Blocked<'_> {
                     };
                     // SAFETY: the caller's; the areas hold what was just packed.
                     unsafe { self.tiles(&block, i, height, a, pack_b.then_some(&*b_area), c) };
+                    let last = p + block.k == k && j + width == columns.end;
+                    if last && self.whole_rows(columns.len()) {
+                        (self.then)(i * self.extents.n..(i + height) * self.extents.n);
+                    }
                 }
             }
         }

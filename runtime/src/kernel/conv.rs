@@ -2,7 +2,7 @@
 
 use super::blocked::{Blocked, Extents, Matrix};
 use super::patches::{Patches, Place, Turned};
-use super::{COMPACT, Cpu, depthwise, direct, generic, own_workspace, product};
+use super::{COMPACT, Cpu, NOTHING, Then, depthwise, direct, finish, generic, own_workspace, product};
 
 /// A convolution of images x of `[n, h, w, c]` with a filter w of `[kh, kw, c / groups, oc]` to y of `[n, oh, ow, oc]`.
 ///
@@ -179,28 +179,49 @@ pub fn conv2d_filter_grad_workspace(v: &Conv) -> usize {
 /// # Panics
 /// If a slice does not have the length of its shape, or groups do not divide the channels.
 pub fn conv2d(cpu: &Cpu, v: &Conv, x: &[f32], w: &[f32], y: &mut [f32], workspace: &mut [f32]) {
+    conv2d_then(cpu, v, x, w, y, workspace, NOTHING);
+}
+
+/// [`conv2d`], and `then` something with ranges of y while they are in the cache. It may write y.
+///
+/// # Panics
+/// As [`conv2d`].
+pub fn conv2d_then(
+    cpu: &Cpu,
+    v: &Conv,
+    x: &[f32],
+    w: &[f32],
+    y: &mut [f32],
+    workspace: &mut [f32],
+    then: Then,
+) {
     v.check(x, w, y);
     if let Some(direct) = direct::Direct::new(v, false) {
-        if !direct.convolve(cpu, x, w, y, workspace) {
-            conv2d_unaided(cpu, v, x, w, y);
+        if !direct.convolve(cpu, x, w, y, workspace, then) {
+            conv2d_unaided(cpu, v, x, w, y, then);
         }
         return;
     }
     if depthwise::suits(v) {
-        return depthwise::conv2d(cpu, v, x, w, y);
+        return depthwise::conv2d(cpu, v, x, w, y, then);
     }
+    // Of several groups each writes a part of every row.
+    let each = if v.groups == 1 { then } else { NOTHING };
     let (cg, ocg) = v.group_channels();
     for group in 0..v.groups {
         let place = Place::Even { first: group * ocg, step: v.oc };
         let left = v.patches(x, group * cg, false, place);
         let right =
             Matrix { x: w.get(group * ocg..).unwrap_or(&[]), step: v.oc, transposed: false, c_step: 0 };
-        let blocked = Blocked { extents: v.extents(), left: &left, right: &right, c_step: v.oc };
+        let blocked = Blocked { extents: v.extents(), left: &left, right: &right, c_step: v.oc, then: each };
         // SAFETY: the slices have the lengths of their shapes (checked above); row i of y begins at pixel i, where
         // the group has `ocg` channels of its own.
         if !unsafe { blocked.run(cpu, y, workspace) } {
-            return conv2d_unaided(cpu, v, x, w, y);
+            return conv2d_unaided(cpu, v, x, w, y, then);
         }
+    }
+    if v.groups != 1 {
+        finish(cpu, y.len(), then);
     }
 }
 
@@ -211,7 +232,7 @@ pub fn conv2d(cpu: &Cpu, v: &Conv, x: &[f32], w: &[f32], y: &mut [f32], workspac
 pub fn conv2d_input_grad(cpu: &Cpu, v: &Conv, dy: &[f32], w: &[f32], dx: &mut [f32], workspace: &mut [f32]) {
     v.check(dx, w, dy);
     if let Some(direct) = direct::Direct::turned(v) {
-        if !direct.convolve(cpu, dy, w, dx, workspace) {
+        if !direct.convolve(cpu, dy, w, dx, workspace, NOTHING) {
             conv2d_input_grad_unaided(cpu, v, dy, w, dx);
         }
         return;
@@ -249,7 +270,7 @@ pub fn conv2d_input_grad(cpu: &Cpu, v: &Conv, dy: &[f32], w: &[f32], dx: &mut [f
             oc: [v.oc, ocg, group * ocg],
         };
         let extents = v.input_grad_extents(&phase);
-        let blocked = Blocked { extents, left: &left, right: &right, c_step: v.sw * v.c };
+        let blocked = Blocked { extents, left: &left, right: &right, c_step: v.sw * v.c, then: NOTHING };
         // SAFETY: the slices have the lengths of their shapes (checked above); `Place::Grid` stays on the images of
         // dx, where the group has `cg` channels of its own.
         if !unsafe { blocked.run(cpu, dx, workspace) } {
@@ -279,7 +300,8 @@ pub fn conv2d_filter_grad(cpu: &Cpu, v: &Conv, x: &[f32], dy: &[f32], dw: &mut [
         let left = v.patches(x, group * cg, true, place);
         let right =
             Matrix { x: dy.get(group * ocg..).unwrap_or(&[]), step: v.oc, transposed: false, c_step: 0 };
-        let blocked = Blocked { extents: v.filter_grad_extents(), left: &left, right: &right, c_step: v.oc };
+        let extents = v.filter_grad_extents();
+        let blocked = Blocked { extents, left: &left, right: &right, c_step: v.oc, then: NOTHING };
         // SAFETY: the slices have the lengths of their shapes (checked above); row i of dw begins at tap and channel
         // i, where the group has `ocg` output channels of its own.
         if !unsafe { blocked.run(cpu, dw, workspace) } {
@@ -290,11 +312,12 @@ pub fn conv2d_filter_grad(cpu: &Cpu, v: &Conv, x: &[f32], dy: &[f32], dw: &mut [
 
 /// [`conv2d`] for a caller whose workspace is too short.
 #[cold]
-fn conv2d_unaided(cpu: &Cpu, v: &Conv, x: &[f32], w: &[f32], y: &mut [f32]) {
+fn conv2d_unaided(cpu: &Cpu, v: &Conv, x: &[f32], w: &[f32], y: &mut [f32], then: Then) {
     if COMPACT {
-        conv2d(cpu, v, x, w, y, &mut own_workspace(conv2d_workspace(v)))
+        conv2d_then(cpu, v, x, w, y, &mut own_workspace(conv2d_workspace(v)), then)
     } else {
-        generic::conv2d(v, x, w, y)
+        generic::conv2d(v, x, w, y);
+        finish(cpu, y.len(), then);
     }
 }
 

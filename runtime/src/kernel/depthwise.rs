@@ -1,7 +1,7 @@
 //! Depthwise convolution: one filter per channel, vectorised over channels.
 
 use super::vector::{by_channels, lanes, leveled, set_lanes};
-use super::{COMPACT, Conv, Cpu, Level, Shared, generic, product};
+use super::{COMPACT, Conv, Cpu, Level, Shared, Then, finish, generic, product};
 
 /// Multiply-adds that are worth several threads.
 const WORK: usize = 1 << 20;
@@ -21,9 +21,10 @@ fn spread(cpu: &Cpu, v: &Conv, tasks: usize, f: &(dyn Fn(usize) + Sync)) {
 }
 
 /// [`conv2d`](super::conv2d) where it [`suits`]; the lengths have been checked.
-pub(super) fn conv2d(cpu: &Cpu, v: &Conv, x: &[f32], w: &[f32], y: &mut [f32]) {
+pub(super) fn conv2d(cpu: &Cpu, v: &Conv, x: &[f32], w: &[f32], y: &mut [f32], then: Then) {
     if cpu.level() == Level::Portable {
-        return generic::conv2d(v, x, w, y);
+        generic::conv2d(v, x, w, y);
+        return finish(cpu, y.len(), then);
     }
     let line = v.ow * v.c;
     let y = Shared::new(y);
@@ -33,6 +34,7 @@ pub(super) fn conv2d(cpu: &Cpu, v: &Conv, x: &[f32], w: &[f32], y: &mut [f32]) {
         let x = &x[row / v.oh * v.h * v.w * v.c..][..v.h * v.w * v.c];
         let oy = row % v.oh;
         leveled!(cpu.level(), forward_row(v: &Conv, oy: usize, x: &[f32], w: &[f32], y: &mut [f32]));
+        then(row * line..(row + 1) * line);
     });
 }
 

@@ -4,7 +4,7 @@
 
 use super::blocked::{TASK_WORK, TASKS, copy, spread, turn};
 use super::micro::{Kernel, Micro, Tile, family};
-use super::{Conv, Cpu, Shared, product};
+use super::{Conv, Cpu, Shared, Then, product};
 use core::ops::Range;
 
 /// Elements of a strip of an image.
@@ -145,10 +145,18 @@ impl Direct {
         (first, space)
     }
 
-    /// `y = x * w`, where w is the filter of the convolution itself if this is its input gradient. Returns false, y
-    /// untouched, where the level has no microkernels or the workspace is too short.
+    /// `y = x * w`, where w is the filter of the convolution itself if this is its input gradient; `then` is done with
+    /// each strip. Returns false, y untouched, where the level has no microkernels or the workspace is too short.
     #[must_use]
-    pub fn convolve(&self, cpu: &Cpu, x: &[f32], w: &[f32], y: &mut [f32], workspace: &mut [f32]) -> bool {
+    pub fn convolve(
+        &self,
+        cpu: &Cpu,
+        x: &[f32],
+        w: &[f32],
+        y: &mut [f32],
+        workspace: &mut [f32],
+        then: Then,
+    ) -> bool {
         let Some(micro) = family(cpu, self.n * self.oh * self.ow, self.oc) else { return false };
         let Some(tasks) = self.affordable(cpu, workspace.len()) else { return false };
         let (filter, space) = workspace.split_at_mut(self.filter());
@@ -174,8 +182,11 @@ impl Direct {
             for strip in task * strips / tasks..(task + 1) * strips / tasks {
                 let (image, first) = (strip / per_image, strip % per_image * rows);
                 let rows = first..self.oh.min(first + rows);
+                let element = |row: usize| (image * self.oh + row) * self.ow * self.oc;
+                let range = element(rows.start)..element(rows.end);
                 // SAFETY: each strip has its own rows of y, and the lengths were checked above.
                 unsafe { self.convolve_strip(micro, x, w, y.as_ptr(), image, rows, space) };
+                then(range);
             }
         });
         true

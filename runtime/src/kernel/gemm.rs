@@ -1,7 +1,7 @@
 //! Matrix product.
 
 use super::blocked::{Blocked, Extents, Matrix};
-use super::{COMPACT, Cpu, generic, own_workspace, product};
+use super::{COMPACT, Cpu, NOTHING, Then, finish, generic, own_workspace, product};
 
 /// The product `c[m, n] = op(a) · op(b)` of row-major matrices.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, Hash)]
@@ -43,17 +43,34 @@ pub fn gemm_workspace(g: &Gemm) -> usize {
 /// # Panics
 /// If a matrix does not have the length of its shape.
 pub fn gemm(cpu: &Cpu, g: &Gemm, a: &[f32], b: &[f32], c: &mut [f32], workspace: &mut [f32]) {
+    gemm_then(cpu, g, a, b, c, workspace, NOTHING);
+}
+
+/// [`gemm`], and `then` something with ranges of c while they are in the cache. It may write c.
+///
+/// # Panics
+/// As [`gemm`].
+pub fn gemm_then(
+    cpu: &Cpu,
+    g: &Gemm,
+    a: &[f32],
+    b: &[f32],
+    c: &mut [f32],
+    workspace: &mut [f32],
+    then: Then,
+) {
     g.check(a, b, c);
     let Gemm { m, n, k, trans_a, trans_b } = *g;
     let left = Matrix { x: a, step: if trans_a { m } else { k }, transposed: trans_a, c_step: n };
     let right = Matrix { x: b, step: if trans_b { k } else { n }, transposed: trans_b, c_step: 0 };
-    let blocked = Blocked { extents: g.extents(), left: &left, right: &right, c_step: n };
+    let blocked = Blocked { extents: g.extents(), left: &left, right: &right, c_step: n, then };
     // SAFETY: the slices have the lengths of their shapes (checked above), and row i of c begins at `i · n`.
     if !unsafe { blocked.run(cpu, c, workspace) } {
         if COMPACT {
-            gemm(cpu, g, a, b, c, &mut own_workspace(gemm_workspace(g)));
+            gemm_then(cpu, g, a, b, c, &mut own_workspace(gemm_workspace(g)), then);
         } else {
             generic::gemm(g, a, b, c);
+            finish(cpu, m * n, then);
         }
     }
 }

@@ -31,9 +31,9 @@ mod wasm32;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use conv::{Conv, conv2d, conv2d_filter_grad, conv2d_input_grad};
+pub use conv::{Conv, conv2d, conv2d_filter_grad, conv2d_input_grad, conv2d_then};
 pub use conv::{conv2d_filter_grad_workspace, conv2d_input_grad_workspace, conv2d_workspace};
-pub use gemm::{Gemm, gemm, gemm_workspace};
+pub use gemm::{Gemm, gemm, gemm_then, gemm_workspace};
 pub use level::Level;
 pub use pool::{Pool2d, average_pool2d, average_pool2d_grad, max_pool2d, max_pool2d_grad};
 pub use threads::Pool;
@@ -119,6 +119,18 @@ impl Default for Cpu<'_> {
     fn default() -> Self {
         Cpu { level: Level::best(), pool: None, strict: false }
     }
+}
+
+/// What is done with ranges of a result, each once and as soon as its elements are final, perhaps on several threads.
+pub type Then<'t> = &'t (dyn Fn(core::ops::Range<usize>) + Sync);
+
+/// Nothing more is done.
+pub(crate) const NOTHING: Then<'static> = &|_| {};
+
+/// Does it with all of a result of `len` elements.
+pub(crate) fn finish(cpu: &Cpu, len: usize, then: Then) {
+    let chunks = len.div_ceil(tile::CHUNK);
+    cpu.parallel(chunks, &|i| then(i * tile::CHUNK..len.min((i + 1) * tile::CHUNK)));
 }
 
 /// Product of extents that cannot wrap: an overflow saturates and so fails the length check it is used in.

@@ -294,8 +294,8 @@ fn max_of_four_grad<const L: usize, const PART: bool>(
             let dy: [f32; L] = lanes::<L, PART>(dy, (oy * v.ow + ox) * v.c + at, valid);
             // A sum that begins with zero has no negative zero.
             let dy = dy.map(|dy| 0.0 + dy);
-            // Within a row of windows the cell to the right is written later, and overwrites what is too much.
-            let overwritten = PART && v.c < L && ox + 1 < v.ow;
+            // What is too much lies in cells to the right in the same row, which are written later.
+            let overwritten = PART && v.c < L && (2 * ox + 1) * v.c + L <= v.w * v.c;
             for (number, &place) in places.iter().enumerate() {
                 let mut share = dy;
                 for l in 0..L {

@@ -17,7 +17,7 @@ pub const TILE: usize = if cfg!(target_arch = "arm") { 32 } else { 256 };
 /// The most registers a program may use.
 pub const REGISTERS: usize = 24;
 /// Elements each thread takes at a time; loops shorter than two chunks stay on one thread.
-const CHUNK: usize = 64 * TILE;
+pub(super) const CHUNK: usize = 64 * TILE;
 
 /// Tiles are computed in whole blocks of so many elements: loops then have no remainder, which halves their code.
 const BLOCK: usize = 16;
@@ -319,6 +319,27 @@ pub fn run<P: Program>(
         let own = fold::width(sums.len());
         fold::finish((0..chunks.count).map(|chunk| &workspace[chunk * width + at..][..own]), sums);
         at += own;
+    }
+}
+
+/// Runs `program` over some elements of `over`: a part of [`run`], for programs that sum nothing.
+pub fn run_part<P: Program>(
+    cpu: &Cpu,
+    program: &P,
+    over: &Shape,
+    reads: &[View],
+    writes: &[ViewMut],
+    range: Range,
+) {
+    let fits = range.end <= over.numel()
+        && writes.iter().enumerate().all(|(i, w)| w.shape().numel() == over.numel() && !program.sums(i))
+        && reads.iter().all(|r| r.shape().broadcasts_to(over))
+        && reads.len() <= program.registers()
+        && program.registers() <= REGISTERS
+        && program.results().len() == writes.len();
+    debug_assert!(fits, "region operands were not checked");
+    if fits {
+        dispatch(cpu.level(), program, over, reads, writes, range, &mut []);
     }
 }
 

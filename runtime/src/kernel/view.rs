@@ -122,6 +122,26 @@ impl<'a> ViewMut<'a> {
         self.start
     }
 
+    /// The same memory as an operand of this shape, for a loop that works in place.
+    ///
+    /// **Errors** when the shape has another element count.
+    pub(crate) fn as_operand(&self, shape: Shape) -> Result<View<'a>> {
+        if shape.numel() != self.shape.numel() {
+            return Err(misuse!("view: shape {shape} does not have the elements of {}", self.shape));
+        }
+        Ok(View { start: self.start, shape, dtype: self.dtype, memory: PhantomData })
+    }
+
+    /// The elements, for a kernel that hands parts of them on to a loop over the view itself.
+    ///
+    /// **Errors** when they are not of type `T`.
+    pub(crate) fn whole<T: Element>(&self) -> Result<&'a mut [T]> {
+        check::<T>(self.shape.numel(), &self.shape, self.dtype)?;
+        // SAFETY: type and count were checked on construction and here; the kernel is done with a part before the loop
+        // touches it (`kernel::Then`).
+        Ok(unsafe { core::slice::from_raw_parts_mut(self.start.cast(), self.shape.numel()) })
+    }
+
     /// The elements; **errors** when they are not of type `T`.
     pub fn slice<T: Element>(&mut self) -> Result<&mut [T]> {
         check::<T>(self.shape.numel(), &self.shape, self.dtype)?;

@@ -2,7 +2,7 @@
 //! gradient of each is made of the other two.
 
 use super::{Kernels, Kind, Window, expect_f32, expect_operands, used};
-use crate::kernel::{self, Conv, Cpu, View, ViewMut};
+use crate::kernel::{self, Conv, Cpu, Then, View, ViewMut};
 use crate::{DType, Result, Shape, misuse};
 use serde::{Deserialize, Serialize};
 
@@ -139,6 +139,23 @@ impl Conv2d {
             // `Op::run_with` refuses ops whose kernels are not there.
             Conv2d::Forward(_) | Conv2d::InputGrad(..) | Conv2d::FilterGrad(..) => {}
         }
+        Ok(())
+    }
+
+    /// The convolution, and `then` something with ranges of it.
+    pub(super) fn run_then(
+        &self,
+        cpu: &Cpu,
+        reads: &[View],
+        y: &mut [f32],
+        workspace: &mut [f32],
+        then: Then,
+    ) -> Result<()> {
+        let ([x, w], Conv2d::Forward(_)) = (reads, self) else {
+            return Err(misuse!("{}: expected a convolution of 2 operands", self.name()));
+        };
+        let g = self.geometry(&[(*x.shape(), x.dtype()), (*w.shape(), w.dtype())])?;
+        kernel::conv2d_then(cpu, &g, x.slice::<f32>()?, w.slice::<f32>()?, y, workspace, then);
         Ok(())
     }
 

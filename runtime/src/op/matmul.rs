@@ -1,7 +1,7 @@
 //! Batched matrix product (`tf.linalg.matmul`).
 
 use super::{Kind, expect_f32, expect_operands};
-use crate::kernel::{self, Cpu, Gemm, View, ViewMut};
+use crate::kernel::{self, Cpu, Gemm, Then, View};
 use crate::{DType, Result, misuse};
 
 /// Operands `[.., m, k]` and `[.., k, n]` after transposition; equal leading axes. The result is `[.., m, n]`.
@@ -35,21 +35,25 @@ pub(super) fn workspace(ta: bool, tb: bool, inputs: &[Kind]) -> usize {
     geometry(ta, tb, inputs).map_or(0, |(_, g)| kernel::gemm_workspace(&g))
 }
 
+/// The product, and `then` something with ranges of it.
 pub(super) fn run(
     ta: bool,
     tb: bool,
     cpu: &Cpu,
     reads: &[View],
-    writes: &mut [ViewMut],
+    c: &mut [f32],
     workspace: &mut [f32],
+    then: Then,
 ) -> Result<()> {
-    let ([a, b], [c]) = (reads, writes) else { return Err(misuse!("matmul: expected 2 operands")) };
+    let [a, b] = reads else { return Err(misuse!("matmul: expected 2 operands")) };
     let (batch, g) = geometry(ta, tb, &[(*a.shape(), a.dtype()), (*b.shape(), b.dtype())])?;
-    let (a, b, c) = (a.slice::<f32>()?, b.slice::<f32>()?, c.slice::<f32>()?);
+    let (a, b) = (a.slice::<f32>()?, b.slice::<f32>()?);
     for i in 0..batch {
         let part = |x: usize| i * x..(i + 1) * x;
         let (ai, bi) = (&a[part(g.m * g.k)], &b[part(g.k * g.n)]);
-        kernel::gemm(cpu, &g, ai, bi, &mut c[part(g.m * g.n)], workspace);
+        let first = i * g.m * g.n;
+        let then = |range: core::ops::Range<usize>| then(first + range.start..first + range.end);
+        kernel::gemm_then(cpu, &g, ai, bi, &mut c[part(g.m * g.n)], workspace, &then);
     }
     Ok(())
 }

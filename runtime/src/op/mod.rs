@@ -7,6 +7,7 @@
 mod compact;
 pub mod conv;
 pub mod elementwise;
+pub mod epilogue;
 mod formula;
 pub mod index;
 #[cfg(not(all(gradling_compact, target_arch = "wasm32", target_feature = "simd128")))]
@@ -25,6 +26,7 @@ pub mod var;
 pub mod window;
 
 pub use conv::Conv2d;
+pub use epilogue::Epilogue;
 pub use index::{Gather, Scatter};
 pub use pool::{Pool, PoolKind};
 pub use reduce::{ArgReduce, Reduce, ReduceKind};
@@ -91,6 +93,8 @@ pub enum Op {
     StopGradient,
     /// Several elementwise ops as one loop; made by the `fuse` pass only.
     Region(Region),
+    /// A product and the region that reads it; made by the `epilogues` pass only.
+    Epilogue(Epilogue),
     /// The same elements under another shape.
     Reshape(Shape),
     /// Axes in another order: axis i of the result is axis `n[i]` of the operand.
@@ -126,6 +130,9 @@ pub enum Op {
 }
 
 impl Op {
+    /// Whether this build has products with an epilogue.
+    pub const EPILOGUES: bool = linked(used::EPILOGUE);
+
     /// The name in error messages, plans and profiles.
     pub fn name(&self) -> &'static str {
         match self {
@@ -145,6 +152,7 @@ impl Op {
             Op::Cast(_) => "cast",
             Op::StopGradient => "stop_gradient",
             Op::Region(_) => "region",
+            Op::Epilogue(e) => e.name(),
             Op::Reshape(_) => "reshape",
             Op::Transpose(_) => "transpose",
             Op::Broadcast(_) => "broadcast_to",
@@ -175,7 +183,8 @@ impl Op {
             Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::And | Op::Or | Op::Not => true,
             Op::Select | Op::Cast(_) | Op::StopGradient => true,
             Op::Input(_) | Op::Variable(_) | Op::Constant(_) | Op::Scalar(..) | Op::Iota(_) => false,
-            Op::Random(_) | Op::Region(_) | Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast(_) => false,
+            Op::Random(_) | Op::Region(_) | Op::Epilogue(_) | Op::Reshape(_) => false,
+            Op::Transpose(_) | Op::Broadcast(_) => false,
             Op::Slice(..) | Op::Pad(..) | Op::Concat(_) | Op::Matmul(..) | Op::Conv2d(_) => false,
             Op::Pool(_) | Op::Reduce(_) | Op::ArgReduce(_) => false,
             Op::Gather(_) | Op::Scatter(_) | Op::Reverse(_) => false,
@@ -204,6 +213,8 @@ impl Op {
                 r.check(inputs)?;
                 Ok(r.dtypes.iter().enumerate().map(|(i, &d)| (r.result_shape(i), d)).collect())
             }
+            Op::Epilogue(e) if linked(used::EPILOGUE) => e.infer(inputs),
+            Op::Epilogue(_) => self.not_linked(),
             Op::Reshape(_) | Op::Broadcast(_) => one(movement::infer_size(self, inputs)),
             Op::Concat(axis) => one(movement::infer_concat(*axis as usize, inputs)),
             Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) | Op::Reverse(_) if linked(used::MOVE) => {
@@ -232,6 +243,8 @@ impl Op {
             Op::Input(_) | Op::Variable(_) | Op::Constant(_) | Op::Scalar(..) | Op::Iota(_) => 0,
             Op::Random(_) | Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::And | Op::Or => 0,
             Op::Region(r) => r.workspace(),
+            Op::Epilogue(e) if linked(used::EPILOGUE) => e.workspace(inputs),
+            Op::Epilogue(_) => 0,
             Op::Not | Op::Select | Op::Cast(_) | Op::StopGradient | Op::Reshape(_) => 0,
             Op::Transpose(_) | Op::Broadcast(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => 0,
             Op::Conv2d(_)
@@ -283,13 +296,16 @@ impl Op {
                 elementwise::run::<K>(self, cpu, reads, writes)
             }
             Op::Region(r) => r.run::<K>(cpu, reads, writes, workspace),
+            Op::Epilogue(e) if K & used::EPILOGUE != 0 => e.run::<K>(cpu, reads, writes, workspace),
+            Op::Epilogue(_) => self.not_linked(),
             Op::Reshape(_) if K & used::RESHAPE != 0 => movement::copy::<K>(reads, writes),
             Op::Concat(axis) if K & used::CONCAT != 0 => movement::concat::<K>(*axis as usize, reads, writes),
             Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) | Op::Reverse(_) if K & used::MOVE != 0 => {
                 movement::run::<K>(self, reads, writes)
             }
             Op::Matmul(ta, tb) if K & used::MATMUL != 0 => {
-                matmul::run(*ta, *tb, cpu, reads, writes, workspace)
+                let [c] = writes else { return Err(misuse!("matmul: expected one result")) };
+                matmul::run(*ta, *tb, cpu, reads, c.slice::<f32>()?, workspace, crate::kernel::NOTHING)
             }
             Op::Conv2d(c) if K & used::ANY_CONV != 0 => c.run::<K>(cpu, reads, writes, workspace),
             Op::Pool(p) if K & used::ANY_POOL != 0 => p.run::<K>(cpu, reads, writes),
@@ -334,8 +350,8 @@ impl Op {
             }
             Op::Select | Op::Cast(_) | Op::StopGradient => elementwise::vjp(self, inputs, y, g),
             Op::Random(_) => alloc::vec![None],
-            Op::Region(_) => {
-                y.fail(misuse!("region: differentiate before the fuse pass"));
+            Op::Region(_) | Op::Epilogue(_) => {
+                y.fail(misuse!("{}: differentiate before the fuse pass", self.name()));
                 alloc::vec![None; inputs.len()]
             }
             Op::Reshape(_) => alloc::vec![Some(g.apply(Op::Reshape(inputs[0].shape())))],

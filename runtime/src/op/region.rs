@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// The most operands a region reads.
 pub const READS: usize = 8;
 /// The most results a region writes.
-pub const WRITES: usize = 6;
+pub const WRITES: usize = 5;
 /// The most instructions of a region.
 pub const CODE: usize = 32;
 
@@ -209,6 +209,17 @@ impl Region {
     /// optimizer.
     pub fn formula(&self, operands: &[(Shape, DType)]) -> Option<&'static str> {
         formula::name(self, operands)
+    }
+
+    /// Runs the region, which sums nothing, over some elements; shapes and registers are checked.
+    pub(super) fn interpret_part<const K: Kernels>(
+        &self,
+        cpu: &Cpu,
+        reads: &[View],
+        writes: &[ViewMut],
+        range: core::ops::Range<usize>,
+    ) {
+        tile::run_part(cpu, &Linked::<K>(self), &self.shape, reads, writes, range);
     }
 
     /// Runs the region in the tile loop, whatever it computes.

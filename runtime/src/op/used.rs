@@ -30,6 +30,7 @@ pub(super) const fn linked(kernels: Kernels) -> bool {
 /// What only the feature `full` calls.
 const FULL: Kernels = SORT
     | GATHER
+    | EPILOGUE
     | SCATTER
     | INT8
     | FLOAT16
@@ -87,6 +88,8 @@ pub(super) const RESHAPE: Kernels = 1 << (AFTER_ROWS + 4);
 pub(super) const CONCAT: Kernels = 1 << (AFTER_ROWS + 5);
 /// Elementwise ops on int8.
 pub(super) const INT8: Kernels = 1 << (AFTER_ROWS + 6);
+/// Products with an epilogue.
+pub(super) const EPILOGUE: Kernels = 1 << (AFTER_ROWS + 8);
 /// Anything on float16.
 pub(super) const FLOAT16: Kernels = 1 << (AFTER_ROWS + 7);
 
@@ -144,6 +147,7 @@ impl Op {
                 let sums = if r.summed.iter().any(|&axes| axes > 0) { REDUCE } else { 0 };
                 r.code.iter().fold(sums, |set, i| set | i.op.kernel())
             }
+            Op::Epilogue(e) => EPILOGUE | e.product().kernels() | Op::Region(e.region.clone()).kernels(),
             Op::Reshape(_) => RESHAPE,
             Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) => MOVE,
             Op::Concat(_) => CONCAT,

@@ -5,7 +5,7 @@ use super::{NamedSlot, Place, Plan, Slot, Step};
 use crate::arena::Buffer;
 use crate::graph::{Graph, Port};
 use crate::op::region::{Instruction, Region, Scalar};
-use crate::op::{Kind, Op, ValueId};
+use crate::op::{Kind, Node, Op, ValueId};
 use crate::variables::{ALIGN, Variables};
 use crate::{DType, Result, Shape, misuse, rewrite};
 use alloc::vec;
@@ -32,8 +32,8 @@ impl Default for PlanOptions {
 /// Where a value lives before offsets are known.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Home {
-    /// Arena buffer `n`.
-    Buffer(usize),
+    /// In arena buffer `n`, so many bytes from its beginning.
+    Buffer(usize, u32),
     /// A fixed place.
     Fixed(Place, u32),
 }
@@ -43,6 +43,8 @@ struct Room {
     life: Lifetime,
     /// Inputs and outputs keep their bytes during the whole run.
     pinned: bool,
+    /// The room of which this one is a part, and where in it: what is concatenated is computed in place.
+    inside: Option<(usize, u32)>,
 }
 
 /// A step whose slots are homes.
@@ -138,7 +140,7 @@ fn bytes(kind: &Kind) -> usize {
 
 impl Compiler<'_> {
     fn room(&mut self, bytes: usize, pinned: bool) -> usize {
-        self.rooms.push(Room { life: Lifetime { bytes, first: usize::MAX, last: 0 }, pinned });
+        self.rooms.push(Room { life: Lifetime { bytes, first: usize::MAX, last: 0 }, pinned, inside: None });
         self.rooms.len() - 1
     }
 
@@ -156,7 +158,7 @@ impl Compiler<'_> {
         let rooms: Vec<usize> = kinds.iter().map(|k| self.room(bytes(k), true)).collect();
         for node in &self.graph.nodes {
             if let Op::Input(n) = node.op {
-                self.homes[node.first.index()] = Some(Home::Buffer(rooms[n as usize]));
+                self.homes[node.first.index()] = Some(Home::Buffer(rooms[n as usize], 0));
             }
         }
         Ok(())
@@ -183,23 +185,88 @@ impl Compiler<'_> {
                     self.homes[out] = constant_offsets[n].map(|at| Home::Fixed(Place::Constants, at));
                 }
                 Op::Reshape(_) | Op::StopGradient => self.homes[out] = Some(self.home(node.inputs[0])?),
-                op => {
-                    let reads = node.inputs.iter().map(|&v| self.operand(v)).collect::<Result<Vec<_>>>()?;
-                    let kinds: Vec<Kind> = reads.iter().map(|r| r.1).collect();
-                    let words = if self.options.workspace { op.workspace(&kinds) } else { 0 };
-                    let workspace = (words > 0).then(|| self.room(words * 4, false));
-                    let mut writes = Vec::new();
-                    for v in node.outputs() {
-                        let kind = self.graph.kind(v);
-                        let home = Home::Buffer(self.room(bytes(&kind), false));
-                        self.homes[v.index()] = Some(home);
-                        writes.push((home, kind));
+                Op::Slice(begin, shape) if self.options.in_place => {
+                    let (home, (whole, dtype)) = self.operand(node.inputs[0])?;
+                    match run_of(begin, shape, &whole) {
+                        Some(first) => {
+                            let offset = (first * dtype.size()) as u32;
+                            self.homes[out] = Some(match home {
+                                Home::Buffer(room, at) => Home::Buffer(room, at + offset),
+                                Home::Fixed(place, at) => Home::Fixed(place, at + offset),
+                            });
+                        }
+                        None => self.step(node)?,
                     }
-                    self.steps.push(Draft { op: op.clone(), reads, writes, workspace });
                 }
+                Op::Concat(axis) if self.options.in_place && self.joins(node, *axis as usize) => {
+                    self.join(node)?;
+                }
+                _ => self.step(node)?,
             }
         }
+        self.move_inside();
         Ok(())
+    }
+
+    /// Adds the step that computes a node, with memory for its results.
+    fn step(&mut self, node: &Node) -> Result<()> {
+        let reads = node.inputs.iter().map(|&v| self.operand(v)).collect::<Result<Vec<_>>>()?;
+        let kinds: Vec<Kind> = reads.iter().map(|r| r.1).collect();
+        let words = if self.options.workspace { node.op.workspace(&kinds) } else { 0 };
+        let workspace = (words > 0).then(|| self.room(words * 4, false));
+        let mut writes = Vec::new();
+        for v in node.outputs() {
+            let kind = self.graph.kind(v);
+            let home = Home::Buffer(self.room(bytes(&kind), false), 0);
+            self.homes[v.index()] = Some(home);
+            writes.push((home, kind));
+        }
+        self.steps.push(Draft { op: node.op.clone(), reads, writes, workspace });
+        Ok(())
+    }
+
+    /// Whether a concatenation lays its operands one after another in memory.
+    fn joins(&self, node: &Node, axis: usize) -> bool {
+        let shape = self.graph.kind(node.first).0;
+        (0..axis).all(|a| shape.dim(a as isize) == 1)
+    }
+
+    /// A concatenation without a step: the operands are computed in their places, or copied there.
+    fn join(&mut self, node: &Node) -> Result<()> {
+        let room = self.room(bytes(&self.graph.kind(node.first)), false);
+        self.homes[node.first.index()] = Some(Home::Buffer(room, 0));
+        let mut at = 0;
+        for &v in &node.inputs {
+            let (home, kind) = self.operand(v)?;
+            let len = bytes(&kind);
+            match home {
+                Home::Buffer(n, 0) if self.may_move(n, len) => self.rooms[n].inside = Some((room, at)),
+                _ if len > 0 => self.steps.push(copy_step(home, Home::Buffer(room, at), kind)),
+                _ => {}
+            }
+            at += len as u32;
+        }
+        Ok(())
+    }
+
+    /// Whether a room is that of one computed value of so many bytes, which may be computed elsewhere.
+    fn may_move(&self, room: usize, len: usize) -> bool {
+        let Room { life, pinned, inside } = &self.rooms[room];
+        life.bytes == len && !pinned && inside.is_none()
+    }
+
+    /// Replaces homes in rooms that are parts of others.
+    fn move_inside(&mut self) {
+        let rooms = &self.rooms;
+        let settle = |home: &mut Home| {
+            while let Home::Buffer(room, at) = *home
+                && let Some((outer, first)) = rooms[room].inside
+            {
+                *home = Home::Buffer(outer, at + first);
+            }
+        };
+        let uses = self.steps.iter_mut().flat_map(|s| s.reads.iter_mut().chain(s.writes.iter_mut()));
+        uses.map(|s| &mut s.0).chain(self.homes.iter_mut().flatten()).for_each(settle);
     }
 
     /// New values of variables: computed in the variable's own place where every other step has read the old
@@ -221,7 +288,7 @@ impl Compiler<'_> {
         // A copied variable may be overwritten by another assignment: stage those first.
         for copy in &mut copies {
             if matches!(copy.0, Home::Fixed(Place::Variables, _)) {
-                let staged = Home::Buffer(self.room(bytes(&copy.2), false));
+                let staged = Home::Buffer(self.room(bytes(&copy.2), false), 0);
                 self.steps.push(copy_step(copy.0, staged, copy.2));
                 copy.0 = staged;
             }
@@ -231,8 +298,10 @@ impl Compiler<'_> {
     }
 
     fn computes_in_place(&self, from: Home, to: Home, kind: &Kind) -> bool {
-        let Home::Buffer(room) = from else { return false };
-        if self.rooms[room].pinned {
+        let Home::Buffer(room, 0) = from else { return false };
+        let part = |home: &Home| matches!(home, Home::Buffer(n, _) if *n == room) && *home != from;
+        let parts = self.steps.iter().flat_map(|s| s.reads.iter().chain(&s.writes)).any(|s| part(&s.0));
+        if self.rooms[room].pinned || self.rooms[room].life.bytes != bytes(kind) || parts {
             return false;
         }
         let Some(writer) = self.steps.iter().position(|s| s.writes.iter().any(|w| w.0 == from)) else {
@@ -270,8 +339,8 @@ impl Compiler<'_> {
         }
         for (i, step) in self.steps.iter().enumerate() {
             let homes = step.reads.iter().chain(&step.writes).map(|s| s.0);
-            for home in homes.chain(step.workspace.map(Home::Buffer)) {
-                if let Home::Buffer(n) = home {
+            for home in homes.chain(step.workspace.map(|n| Home::Buffer(n, 0))) {
+                if let Home::Buffer(n, _) = home {
                     let life = &mut self.rooms[n].life;
                     life.first = life.first.min(i);
                     life.last = life.last.max(i);
@@ -279,7 +348,7 @@ impl Compiler<'_> {
             }
         }
         for (_, v) in &self.graph.outputs {
-            if let Some(Home::Buffer(n)) = self.homes[v.index()] {
+            if let Some(Home::Buffer(n, _)) = self.homes[v.index()] {
                 self.rooms[n].life.last = end;
                 self.rooms[n].pinned = true;
             }
@@ -291,27 +360,30 @@ impl Compiler<'_> {
         // The room in which each room's value is; all uses move at the end.
         let mut within: Vec<usize> = (0..self.rooms.len()).collect();
         let find = |within: &[usize], home: Home| match home {
-            Home::Buffer(mut n) => {
+            Home::Buffer(mut n, at) => {
                 while within[n] != n {
                     n = within[n];
                 }
-                Home::Buffer(n)
+                Home::Buffer(n, at)
             }
             fixed => fixed,
         };
         for step in self.steps.iter().enumerate().filter(|(_, s)| matches!(s.op, Op::Region(_))) {
             let (i, step) = step;
             for &(home, kind) in &step.writes {
-                let Home::Buffer(new) = find(&within, home) else { continue };
+                let Home::Buffer(new, 0) = find(&within, home) else { continue };
+                if self.rooms[new].life.bytes != bytes(&kind) {
+                    continue;
+                }
                 let dying = step.reads.iter().find_map(|&(h, k)| match find(&within, h) {
-                    Home::Buffer(old)
+                    Home::Buffer(old, 0)
                         if old != new
                             && self.rooms[old].life.last == i
                             && !self.rooms[old].pinned
                             && k.0.numel() == kind.0.numel()
                             && k.1.size() == kind.1.size()
                             && self.rooms[old].life.bytes == bytes(&kind)
-                            && !step.writes.iter().any(|w| find(&within, w.0) == Home::Buffer(old)) =>
+                            && !step.writes.iter().any(|w| find(&within, w.0) == Home::Buffer(old, 0)) =>
                     {
                         Some(old)
                     }
@@ -347,7 +419,7 @@ impl Compiler<'_> {
         }
         let slot = |(home, kind): (Home, Kind)| {
             let (place, offset) = match home {
-                Home::Buffer(n) => (Place::Arena, offsets[n]),
+                Home::Buffer(n, at) => (Place::Arena, offsets[n] + at),
                 Home::Fixed(place, offset) => (place, offset),
             };
             Slot { place, offset, shape: kind.0, dtype: kind.1 }
@@ -357,7 +429,7 @@ impl Compiler<'_> {
             let workspace = match draft.workspace {
                 Some(n) => {
                     let shape = Shape::new(&[self.rooms[n].life.bytes / 4])?;
-                    Some(slot((Home::Buffer(n), (shape, DType::F32))))
+                    Some(slot((Home::Buffer(n, 0), (shape, DType::F32))))
                 }
                 None => None,
             };
@@ -370,7 +442,7 @@ impl Compiler<'_> {
         }
         let named = |name: &str, v: (Home, Kind)| NamedSlot { name: name.into(), slot: slot(v) };
         let inputs =
-            self.graph.inputs.iter().enumerate().map(|(i, p)| named(&p.name, (Home::Buffer(i), p.kind)));
+            self.graph.inputs.iter().enumerate().map(|(i, p)| named(&p.name, (Home::Buffer(i, 0), p.kind)));
         let mut outputs = Vec::new();
         for (name, v) in &self.graph.outputs {
             outputs.push(named(name, self.operand(*v)?));
@@ -388,6 +460,16 @@ impl Compiler<'_> {
         plan.verify()?;
         Ok(plan)
     }
+}
+
+/// Where the elements of a slice begin in its operand, if they lie one after another there.
+fn run_of(begin: &[u32], shape: &Shape, whole: &Shape) -> Option<usize> {
+    let dims = (0..whole.rank()).map(|a| (shape.dim(a as isize), whole.dim(a as isize)));
+    // Axes of one element, then one that is cut, then whole ones.
+    let cut = dims.clone().position(|(own, _)| own != 1).unwrap_or(whole.rank());
+    let strides = whole.strides();
+    let run = dims.clone().skip(cut + 1).all(|(own, all)| own == all) && shape.numel() > 0;
+    run.then(|| begin.iter().zip(strides).map(|(&begin, stride)| begin as usize * stride).sum())
 }
 
 /// A region of one copy.

@@ -122,16 +122,24 @@ impl Step {
 
     /// Float operations of the step, counting a multiply-add as two.
     pub fn flops(&self) -> u64 {
+        self.flops_of(&self.op)
+    }
+
+    fn flops_of(&self, op: &Op) -> u64 {
         let reads: Fixed<Kind, OPERANDS> = self.reads.iter().map(Slot::kind).collect();
         let written = self.writes.first().map_or(0, |w| w.shape.numel() as u64);
-        match &self.op {
-            Op::Matmul(ta, tb) => crate::op::matmul::geometry(*ta, *tb, &reads)
+        match op {
+            Op::Matmul(ta, tb) => crate::op::matmul::geometry(*ta, *tb, &reads[..reads.len().min(2)])
                 .map_or(0, |(batch, g)| 2 * batch as u64 * g.m as u64 * g.n as u64 * g.k as u64),
-            Op::Conv2d(c) => c.geometry(&reads).map_or(0, |g| {
+            Op::Conv2d(c) => c.geometry(&reads[..reads.len().min(2)]).map_or(0, |g| {
                 let taps = (g.kh * g.kw * g.c / g.groups.max(1)) as u64;
                 2 * (g.n * g.oh * g.ow * g.oc) as u64 * taps
             }),
             Op::Region(r) => (r.shape.numel() * r.code.len()) as u64,
+            Op::Epilogue(e) => {
+                let after = e.region.shape.numel() * e.region.code.len();
+                self.flops_of(&e.product()) + after as u64
+            }
             Op::Reduce(_) | Op::ArgReduce(_) | Op::Pool(_) => {
                 self.reads.first().map_or(0, |r| r.shape.numel() as u64)
             }

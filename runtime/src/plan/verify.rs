@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 
 impl Plan {
     /// Proves that running the plan is meaningful: every step types, every slot is inside its memory and
-    /// aligned, no step overwrites what it must not, and every value read from the arena is exactly the one that
-    /// the last step writing there left, whole.
+    /// aligned, no step overwrites what it must not, and every byte read from the arena is of a result that a step
+    /// before left there, of which no byte was overwritten since.
     ///
     /// **Errors** with the step and the reason.
     pub fn verify(&self) -> Result<()> {
@@ -43,7 +43,7 @@ impl Plan {
                 inside(slot).map_err(at)?;
             }
             for read in step.reads.iter().filter(|r| r.place == Place::Arena && r.bytes() > 0) {
-                if !whole.iter().any(|w| w.same_bytes(read)) {
+                if !covered(&whole, read) {
                     return Err(format_error!(
                         "plan: step {i} ({}) reads a value that is gone",
                         step.op.name()
@@ -59,7 +59,7 @@ impl Plan {
             whole.extend(step.writes.iter().filter(|w| w.place == Place::Arena));
         }
         for port in self.inputs.iter().chain(&self.outputs) {
-            let kept = port.slot.place != Place::Arena || whole.iter().any(|w| w.same_bytes(&port.slot));
+            let kept = port.slot.place != Place::Arena || covered(&whole, &port.slot);
             if !kept && port.slot.bytes() > 0 {
                 return Err(format_error!("plan: {} does not keep its value", port.name));
             }
@@ -73,4 +73,17 @@ impl Plan {
             self.variables.iter().map(|p| (p.kind.0.numel() * p.kind.1.size()).next_multiple_of(ALIGN));
         sizes.sum()
     }
+}
+
+/// Whether every byte of a slot is of one of these.
+fn covered(whole: &[Slot], slot: &Slot) -> bool {
+    let (mut at, end) = (slot.offset as usize, slot.offset as usize + slot.bytes());
+    while at < end {
+        let ends = whole.iter().filter(|w| w.offset as usize <= at).map(|w| w.offset as usize + w.bytes());
+        match ends.filter(|&end| end > at).max() {
+            Some(next) => at = next,
+            None => return false,
+        }
+    }
+    true
 }

@@ -1,10 +1,11 @@
-//! What happens at the edges of regions: sums of their results are taken inside, and values that cost nothing to
-//! compute again are not kept.
+//! What happens at the edges of regions: they go on with products while these are in the cache, sums of their results
+//! are taken inside, and values that cost nothing to compute again are not kept.
 
 use super::{copy, rebuild};
 use crate::graph::Graph;
+use crate::op::epilogue::{Epilogue, Product};
 use crate::op::region::WRITES;
-use crate::op::{Binary, Node, Op, Reduce, ReduceKind, Unary, ValueId};
+use crate::op::{Binary, Conv2d, Node, OPERANDS, Op, Reduce, ReduceKind, Unary, ValueId};
 use crate::{DType, Result};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -70,6 +71,63 @@ fn is_cheap(graph: &Graph, node: &Node) -> bool {
         !spread && graph.kind(**v).0 == shape
     };
     simple && dtype == DType::F32 && shape.rank() > 0 && node.inputs.iter().filter(whole).count() == 1
+}
+
+/// Regions that read a product which nothing else reads become its epilogue.
+pub fn epilogues(graph: &Graph) -> Result<Graph> {
+    let mut users = vec![0usize; graph.values.len()];
+    for v in graph.nodes.iter().flat_map(|node| &node.inputs).copied().chain(graph.roots()) {
+        users[v.index()] += 1;
+    }
+    rebuild(graph, &mut |new, node, inputs| {
+        let Op::Region(region) = &node.op else { return copy(new, node, inputs) };
+        let float = |&i: &usize| region.dtypes[i] == DType::F32 && region.summed[i] == 0;
+        let place = (0..region.results.len()).find(float);
+        let summed = region.summed.iter().any(|&axes| axes > 0);
+        // The last product among the operands, to which a reshape may lead: the others are computed before.
+        let products = node.inputs.iter().enumerate().filter_map(|(operand, &v)| {
+            let mut v = v;
+            while users[v.index()] == 1 {
+                let producer = graph.producer(v);
+                let product = match &producer.op {
+                    Op::Reshape(_) => {
+                        v = producer.inputs[0];
+                        continue;
+                    }
+                    Op::Matmul(ta, tb) => Product::Matmul(*ta, *tb),
+                    Op::Conv2d(Conv2d::Forward(window)) => Product::Conv2d(*window),
+                    _ => return None,
+                };
+                let (shape, _) = graph.kind(node.inputs[operand]);
+                return (shape == region.shape).then_some((graph.values[v.index()].1, operand, product));
+            }
+            None
+        });
+        let last = products.max_by_key(|(at, ..)| *at);
+        // New values of variables are computed where the old ones are, which only a region does.
+        let assigned = node.outputs().any(|v| graph.assigns.iter().any(|(_, value)| *value == v));
+        let (Some(place), Some((at, operand, product)), false) = (place, last, summed || assigned) else {
+            return copy(new, node, inputs);
+        };
+        if inputs.len() + 1 > OPERANDS {
+            return copy(new, node, inputs);
+        }
+        let product_inputs: Vec<ValueId> = {
+            // The product in the new graph, behind its reshapes.
+            let mut v = inputs[operand];
+            while matches!(new.producer(v).op, Op::Reshape(_)) {
+                v = new.producer(v).inputs[0];
+            }
+            new.producer(v).inputs.to_vec()
+        };
+        debug_assert!(graph.nodes[at as usize].inputs.len() == 2);
+        let others = inputs.iter().enumerate().filter(|(i, _)| *i != operand).map(|(_, v)| *v);
+        let operands: Vec<ValueId> = product_inputs.into_iter().chain(others).collect();
+        let epilogue =
+            Epilogue { product, region: region.clone(), operand: operand as u8, place: place as u8 };
+        let first = new.push(Op::Epilogue(epilogue), &operands)?;
+        Ok((0..node.results as u32).map(|i| ValueId(first.0 + i)).collect())
+    })
 }
 
 /// Sums over leading axes of what a region computes become results of the region.

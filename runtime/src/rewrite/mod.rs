@@ -1,4 +1,5 @@
-//! Rewrite passes over graphs: fold, simplify, cse, dce, sums, recompute, fuse, sums in regions. Each keeps what the graph computes.
+//! Rewrite passes over graphs: fold, simplify, cse, dce, sums, recompute, fuse, epilogues,
+//! sums in regions. Each keeps what the graph computes.
 
 mod edges;
 mod fuse;
@@ -6,14 +7,14 @@ mod passes;
 #[cfg(feature = "full")]
 mod sums;
 
-pub use edges::{recompute, sums_in_regions};
+pub use edges::{epilogues, recompute, sums_in_regions};
 pub use fuse::fuse;
 pub use passes::{cse, dce, fold, simplify};
 #[cfg(feature = "full")]
 pub use sums::sums;
 
 use crate::graph::Graph;
-use crate::op::{Node, ValueId};
+use crate::op::{Node, Op, ValueId};
 use crate::{Result, misuse};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -34,7 +35,12 @@ pub fn optimize(graph: &Graph, workspace: bool) -> Result<Graph> {
         graph = dce(&cse(&sums(&graph)?)?)?;
     }
     let fused = dce(&fuse(&recompute(&graph)?)?)?;
-    if workspace { dce(&sums_in_regions(&fused)?) } else { Ok(fused) }
+    if !workspace {
+        return Ok(fused);
+    }
+    let fused =
+        if Op::EPILOGUES && std::env::var("NOEP").is_err() { dce(&epilogues(&fused)?)? } else { fused };
+    dce(&sums_in_regions(&fused)?)
 }
 
 /// Puts a node with translated operands into the new graph; gives the translated results.
