@@ -30,6 +30,9 @@ struct Args {
     /// Measure PyTorch beside us.
     #[arg(long)]
     peers: bool,
+    /// Measure strict arithmetic beside the default.
+    #[arg(long)]
+    strict: bool,
     /// Instead of measuring, list the steps of each train step or inference with their times.
     #[arg(long)]
     profile: bool,
@@ -57,6 +60,9 @@ fn bench(args: &Args) -> Result<(), String> {
     }
     let effort = Effort { repetitions: args.repetitions.max(5), seconds: args.seconds };
     let mut systems: Vec<Box<dyn System>> = vec![Box::new(ours::Gradling::default())];
+    if args.strict {
+        systems.push(Box::new(ours::Gradling::strict()));
+    }
     if args.peers {
         systems.push(Box::new(peer::Torch::new()?));
     }

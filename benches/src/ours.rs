@@ -18,6 +18,20 @@ use crate::workload::{Job, Net, Numbers, Work};
 #[derive(Default)]
 pub struct Gradling {
     ready: Vec<Ready>,
+    strict: bool,
+}
+
+impl Gradling {
+    /// The same with strict arithmetic.
+    pub fn strict() -> Gradling {
+        Gradling { strict: true, ..Gradling::default() }
+    }
+}
+
+/// What a job runs on.
+fn device(job: &Job, strict: bool) -> Result<Device> {
+    let device = Device::new(Level::best(), job.threads)?;
+    Ok(if strict { device.strict() } else { device })
 }
 
 /// Batches of the data set; the other systems cycle through as many.
@@ -36,24 +50,24 @@ enum Ready {
 }
 
 impl Ready {
-    fn new(job: &Job) -> Result<Ready> {
+    fn new(job: &Job, strict: bool) -> Result<Ready> {
         let mut numbers = Numbers::new(1);
         let mut tensor = |dims: &[usize]| Tensor::new(dims, numbers.fill(job.input, dims.iter().product()));
         match job.work {
-            Work::T1 => train(job, models::mlp(), &[784]),
-            Work::T2 => train(job, models::lenet(), &[28, 28, 1]),
-            Work::T3 => train(job, models::baseline(), &[32, 32, 3]),
-            Work::T4 => train(job, models::resnet18()?, &[32, 32, 3]),
-            Work::T5(cell) => train(job, models::stock(cell), &[60, 1]),
-            Work::Infer(net) => infer(job, net),
+            Work::T1 => train(job, strict, models::mlp(), &[784]),
+            Work::T2 => train(job, strict, models::lenet(), &[28, 28, 1]),
+            Work::T3 => train(job, strict, models::baseline(), &[32, 32, 3]),
+            Work::T4 => train(job, strict, models::resnet18()?, &[32, 32, 3]),
+            Work::T5(cell) => train(job, strict, models::stock(cell), &[60, 1]),
+            Work::Infer(net) => infer(job, strict, net),
             Work::Matmul(n) => {
                 let operands = [tensor(&[n, n])?, tensor(&[n, n])?];
-                planned(job, operands, |a, b| a.matmul(b))
+                planned(job, strict, operands, |a, b| a.matmul(b))
             }
             Work::Conv => {
                 let operands = [tensor(&[1, 56, 56, 64])?, tensor(&[3, 3, 64, 64])?];
                 let window = Window::new([3, 3]).padding(Padding::Same);
-                planned(job, operands, |x, w| x.conv2d(w, &window))
+                planned(job, strict, operands, |x, w| x.conv2d(w, &window))
             }
             Work::Add => Ok(Ready::Add(tensor(&[1000])?, tensor(&[1000])?)),
         }
@@ -94,9 +108,9 @@ impl Ready {
 }
 
 /// A training run on sixteen batches: ten classes, or for T5 one number.
-fn train(job: &Job, model: Model, sample: &[usize]) -> Result<Ready> {
+fn train(job: &Job, strict: bool, model: Model, sample: &[usize]) -> Result<Ready> {
     let mut numbers = Numbers::new(1);
-    let mut model = model.on(&Device::new(Level::best(), job.threads)?);
+    let mut model = model.on(&device(job, strict)?);
     let rows = BATCHES * job.batch;
     let dims: Vec<usize> = [rows].iter().chain(sample).copied().collect();
     let x = Tensor::new(&dims, numbers.fill(job.input, dims.iter().product()))?;
@@ -114,9 +128,9 @@ fn train(job: &Job, model: Model, sample: &[usize]) -> Result<Ready> {
 }
 
 /// Inference of one sample.
-fn infer(job: &Job, net: Net) -> Result<Ready> {
+fn infer(job: &Job, strict: bool, net: Net) -> Result<Ready> {
     let (model, sample) = models::net(net)?;
-    let mut model = model.on(&Device::new(Level::best(), job.threads)?);
+    let mut model = model.on(&device(job, strict)?);
     model.build(sample)?;
     let dims: Vec<usize> = [1].iter().chain(sample).copied().collect();
     let x = Tensor::new(&dims, Numbers::new(1).fill(job.input, dims.iter().product()))?;
@@ -126,6 +140,7 @@ fn infer(job: &Job, net: Net) -> Result<Ready> {
 /// A session that applies `op` to two operands.
 fn planned(
     job: &Job,
+    strict: bool,
     operands: [Tensor; 2],
     op: impl for<'b> Fn(Var<'b>, Var<'b>) -> Var<'b>,
 ) -> Result<Ready> {
@@ -138,7 +153,7 @@ fn planned(
         trace.output("y", op(a, b));
     }
     let plan = Plan::compile(&trace.finish()?, &PlanOptions::default())?;
-    let mut session = Session::new(plan, &Device::new(Level::best(), job.threads)?)?;
+    let mut session = Session::new(plan, &device(job, strict)?)?;
     for (i, operand) in operands.iter().enumerate() {
         session.set_input(i, operand)?;
     }
@@ -149,7 +164,7 @@ fn planned(
 ///
 /// **Errors** when the job cannot be made ready.
 pub fn profile(job: &Job) -> Result<Option<String>> {
-    let (model, plan) = match Ready::new(job)? {
+    let (model, plan) = match Ready::new(job, false)? {
         Ready::Train(model, _) => {
             let plan = model.train_plan(job.batch)?;
             (model, plan)
@@ -160,7 +175,7 @@ pub fn profile(job: &Job) -> Result<Option<String>> {
         }
         Ready::Plan(_) | Ready::Add(..) => return Ok(None),
     };
-    let device = Device::new(Level::best(), job.threads)?;
+    let device = device(job, false)?;
     let mut session = Session::new(plan, &device)?;
     let mut numbers = Numbers::new(1);
     for n in 0..session.plan().inputs().len() {
@@ -175,11 +190,11 @@ pub fn profile(job: &Job) -> Result<Option<String>> {
 
 impl System for Gradling {
     fn name(&self) -> String {
-        "gradling".into()
+        if self.strict { "gradling strict" } else { "gradling" }.into()
     }
 
     fn prepare(&mut self, job: &Job) -> std::result::Result<Option<usize>, String> {
-        self.ready.push(Ready::new(job).map_err(|e| e.to_string())?);
+        self.ready.push(Ready::new(job, self.strict).map_err(|e| e.to_string())?);
         Ok(Some(self.ready.len() - 1))
     }
 
