@@ -209,7 +209,8 @@ impl Model {
             trace.assign(c.iterations, step);
             let advance = trace.constant(Tensor::new(&[2], [0, 1])?);
             trace.assign(c.random, random + advance);
-            let state = StepState::new(trace.variable(c.learning_rate), step.cast(DType::F32));
+            let mut state = StepState::new(trace.variable(c.learning_rate), step.cast(DType::F32));
+            state.settle = self.device.keeps_denormals();
             let weights: Vec<Var> = c.slots.iter().map(|(id, _)| trace.variable(*id)).collect();
             let gradients = grad(c.optimizer.scale_loss(loss), &weights);
             let read = |ids: &[VariableId]| -> Vec<Var> { ids.iter().map(|s| trace.variable(*s)).collect() };

@@ -138,7 +138,7 @@ fn bind(formula: &Program, value: Value, region: &Program, other: Value, binding
 }
 
 macro_rules! formulas {
-    ($($(#[$doc:meta])* $Name:ident($($scalar:ident),+; $($x:ident),+) -> [$($result:expr),+] { $($body:stmt;)+ })*) => {
+    ($($(#[$doc:meta])* $Name:ident $plain:ident($($scalar:ident),+; $($x:ident),+) -> [$($result:expr),+] { $($body:stmt;)+ })*) => {
         $(
             $(#[$doc])*
             struct $Name;
@@ -213,7 +213,8 @@ macro_rules! formulas {
             reads: &[View],
             writes: &[ViewMut],
         ) -> bool {
-            worthwhile(region) && ($($Name::run(cpu, region, operands, reads, writes))||+)
+            worthwhile(region)
+                && ($((linked::$plain && $Name::run(cpu, region, operands, reads, writes)))||+)
         }
 
         /// The formula that a region is, if it is one.
@@ -221,7 +222,7 @@ macro_rules! formulas {
             if !worthwhile(region) {
                 return None;
             }
-            $(if $Name::find(region, operands).is_some() {
+            $(if linked::$plain && $Name::find(region, operands).is_some() {
                 return Some(stringify!($Name));
             })*
             None
@@ -242,21 +243,45 @@ fn number(region: &Region, reads: &[View], input: Value) -> f32 {
     }
 }
 
+/// Which updates there are: [`Device::keeps_denormals`](crate::Device::keeps_denormals) says of a plan whether its
+/// moments settle.
+#[allow(non_upper_case_globals)]
+mod linked {
+    pub const plain: bool = cfg!(target_arch = "x86_64");
+    pub const settled: bool = true;
+}
+
 formulas! {
     /// `keras.optimizers.Adam`, with the rate corrected for the bias of both moments.
-    Adam(rest_1, rest_2, rate, epsilon; g, momentum, velocity, w) -> [m, v, new] {
+    Adam plain(rest_1, rest_2, rate, epsilon; g, momentum, velocity, w) -> [m, v, new] {
         let m = momentum.add(g.sub(momentum).mul(rest_1));
         let v = velocity.add(g.square().sub(velocity).mul(rest_2));
         let new = w.sub(m.mul(rate).div(v.sqrt().add(epsilon)));
     }
+    /// [`Adam`] with moments that settle.
+    SettledAdam settled(rest_1, rest_2, rate, epsilon, tiny; g, momentum, velocity, w) -> [m, v, new] {
+        let m = momentum.add(g.sub(momentum).mul(rest_1)).add(tiny).sub(tiny);
+        let v = velocity.add(g.square().sub(velocity).mul(rest_2)).add(tiny).sub(tiny);
+        let new = w.sub(m.mul(rate).div(v.sqrt().add(epsilon)));
+    }
     /// `keras.optimizers.SGD` with momentum.
-    Momentum(rate, momentum; g, velocity, w) -> [v, new] {
+    Momentum plain(rate, momentum; g, velocity, w) -> [v, new] {
         let v = velocity.mul(momentum).sub(g.mul(rate));
         let new = w.add(v);
     }
+    /// [`Momentum`] with velocities that settle.
+    SettledMomentum settled(rate, momentum, tiny; g, velocity, w) -> [v, new] {
+        let v = velocity.mul(momentum).sub(g.mul(rate)).add(tiny).sub(tiny);
+        let new = w.add(v);
+    }
     /// `keras.optimizers.RMSprop`.
-    RootMeanSquare(rho, rest, rate, epsilon; g, velocity, w) -> [v, new] {
+    RootMeanSquare plain(rho, rest, rate, epsilon; g, velocity, w) -> [v, new] {
         let v = velocity.mul(rho).add(g.square().mul(rest));
+        let new = w.sub(g.mul(rate).div(v.add(epsilon).sqrt()));
+    }
+    /// [`RootMeanSquare`] with velocities that settle.
+    SettledRootMeanSquare settled(rho, rest, rate, epsilon, tiny; g, velocity, w) -> [v, new] {
+        let v = velocity.mul(rho).add(g.square().mul(rest)).add(tiny).sub(tiny);
         let new = w.sub(g.mul(rate).div(v.add(epsilon).sqrt()));
     }
 }
@@ -272,7 +297,7 @@ mod tests {
     use std::vec::Vec;
 
     /// The region that updates a weight of this shape.
-    fn update(optimizer: &Optimizer, dims: &[usize]) -> (Region, Vec<Kind>) {
+    fn update(optimizer: &Optimizer, settle: bool, dims: &[usize]) -> (Region, Vec<Kind>) {
         let mut variables = Variables::new();
         let zeros = Tensor::new(dims, std::vec![0.0f32; dims.iter().product()]).unwrap();
         let weight = variables.add("weight", &zeros, true).unwrap();
@@ -280,7 +305,8 @@ mod tests {
             optimizer.slots().iter().map(|slot| variables.add(slot.name, &zeros, false).unwrap()).collect();
         let trace = Trace::new(&variables);
         let input = |name: &str, dims: &[usize]| trace.input(name, Shape::new(dims).unwrap(), DType::F32);
-        let state = crate::nn::optimizer::StepState::new(input("rate", &[]), input("step", &[]));
+        let mut state = crate::nn::optimizer::StepState::new(input("rate", &[]), input("step", &[]));
+        state.settle = settle;
         let old: Vec<_> = slots.iter().map(|&slot| trace.variable(slot)).collect();
         let (w, new) = optimizer.update(&state, trace.variable(weight), input("gradient", dims), &old, &[]);
         trace.assign(weight, w);
@@ -300,13 +326,18 @@ mod tests {
     #[test]
     fn updates_of_optimizers_are_recognized_and_give_the_same_bits() {
         let optimizers = [
-            (Optimizer::adam(), "Adam"),
-            (Optimizer::SGD(SGD { momentum: 0.9, ..SGD::default() }), "Momentum"),
-            (Optimizer::RMSprop(RMSprop::default()), "RootMeanSquare"),
+            (Optimizer::adam(), ["Adam", "SettledAdam"]),
+            (Optimizer::SGD(SGD { momentum: 0.9, ..SGD::default() }), ["Momentum", "SettledMomentum"]),
+            (Optimizer::RMSprop(RMSprop::default()), ["RootMeanSquare", "SettledRootMeanSquare"]),
         ];
-        for (optimizer, expected) in optimizers {
+        let both = |(optimizer, names): &(Optimizer, [&'static str; 2])| {
+            let settle =
+                [(false, names[0]), (true, names[1])].map(|(settle, name)| (optimizer.clone(), settle, name));
+            settle.into_iter().filter(|(_, settle, _)| linked::plain || *settle)
+        };
+        for (optimizer, settle, expected) in optimizers.iter().flat_map(both) {
             for dims in [[16, 16], [37, 500]] {
-                let (region, operands) = update(&optimizer, &dims);
+                let (region, operands) = update(&optimizer, settle, &dims);
                 assert_eq!(name(&region, &operands), Some(expected));
                 let value = |i: usize, k: usize| ((i * 7919 + k * 31) % 1009) as f32 / 1009.0;
                 let data: Vec<Vec<f32>> = operands
@@ -345,7 +376,7 @@ mod tests {
 
     #[test]
     fn other_regions_are_not_recognized() {
-        let adam = update(&Optimizer::adam(), &[16, 16]);
+        let adam = update(&Optimizer::adam(), true, &[16, 16]);
         for i in 0..adam.0.code.len() {
             let mut other = adam.clone();
             let code = &mut other.0.code[i];
@@ -359,6 +390,6 @@ mod tests {
         let mut other = adam.clone();
         other.0.results.reverse();
         assert_eq!(name(&other.0, &other.1), None);
-        assert_eq!(name(&update(&Optimizer::adam(), &[3, 3]).0, &adam.1), None);
+        assert_eq!(name(&update(&Optimizer::adam(), true, &[3, 3]).0, &adam.1), None);
     }
 }

@@ -79,6 +79,13 @@ mod heap {
             self.strict
         }
 
+        /// Whether numbers too small for the normal format are computed with, which is slow, instead of taken as
+        /// zero: with strict arithmetic, and on processors other than x86-64. Optimizers then keep their moments
+        /// clear of them.
+        pub fn keeps_denormals(&self) -> bool {
+            self.strict || cfg!(not(target_arch = "x86_64"))
+        }
+
         /// The level.
         pub fn level(&self) -> Level {
             self.level
