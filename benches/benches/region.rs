@@ -36,7 +36,7 @@ fn regions(c: &mut Criterion) {
         let gradient = Numbers::new(2).fill(Input::Normal, n);
         let mut group = c.benchmark_group(format!("adam {n}"));
         group.throughput(Throughput::Elements(n as u64));
-        let apart = PlanOptions { optimize: false, in_place: false, workspace: true };
+        let apart = PlanOptions { optimize: false, in_place: false, workspace: true, strict: false };
         let fused = Level::available()
             .iter()
             .map(|&level| (format!("fused {level:?}"), level, PlanOptions::default()));

@@ -35,6 +35,31 @@ pub(crate) const ALIGN: usize = 64;
 pub struct Variables {
     list: Vec<Variable>,
     buffer: Buffer,
+    state: Stamp,
+}
+
+/// Tells states of variables apart: two that are the same are of the same values. Where counters cannot be shared no
+/// state is known to be the same as another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stamp(usize);
+
+impl Stamp {
+    /// A stamp that no other state has.
+    fn next() -> Stamp {
+        #[cfg(target_has_atomic = "ptr")]
+        {
+            use core::sync::atomic::{AtomicUsize, Ordering};
+            static LAST: AtomicUsize = AtomicUsize::new(0);
+            Stamp(LAST.fetch_add(1, Ordering::Relaxed).wrapping_add(1))
+        }
+        #[cfg(not(target_has_atomic = "ptr"))]
+        Stamp(0)
+    }
+
+    /// Whether the states are known to be the same.
+    pub(crate) fn is(self, other: Stamp) -> bool {
+        self.0 != 0 && self == other
+    }
 }
 
 impl Variables {
@@ -53,7 +78,7 @@ impl Variables {
         if end > u32::MAX as usize / 2 {
             return Err(misuse!("variables: {name} would pass 2 GiB"));
         }
-        self.buffer.grow(end.next_multiple_of(ALIGN));
+        self.touched().grow(end.next_multiple_of(ALIGN));
         let (shape, dtype) = (*value.shape(), value.dtype());
         self.list.push(Variable { name: name.to_string(), shape, dtype, trainable, offset });
         self.set(VariableId(id), value)?;
@@ -111,7 +136,7 @@ impl Variables {
             ));
         }
         let offset = v.offset;
-        self.buffer.write(offset, value)
+        self.touched().write(offset, value)
     }
 
     /// Adds to the value (`tf.Variable.assign_add`).
@@ -182,7 +207,7 @@ impl Variables {
     pub fn slice_mut<T: Element>(&mut self, id: VariableId) -> Result<&mut [T]> {
         let v = self.describe(id)?;
         let (offset, shape, dtype) = (v.offset, v.shape, v.dtype);
-        self.buffer.slice_mut(offset, shape, dtype)
+        self.touched().slice_mut(offset, shape, dtype)
     }
 
     /// Name and kind of each, for graphs.
@@ -195,8 +220,15 @@ impl Variables {
         &self.buffer
     }
 
-    /// The buffer, writable.
-    pub(crate) fn buffer_mut(&mut self) -> &mut Buffer {
+    /// The buffer for a run, and the state before it; a plan that assigns variables changes the state.
+    pub(crate) fn run_buffer(&mut self, assigns: bool) -> (&mut Buffer, Stamp) {
+        let state = self.state;
+        (if assigns { self.touched() } else { &mut self.buffer }, state)
+    }
+
+    /// The buffer, about to change.
+    fn touched(&mut self) -> &mut Buffer {
+        self.state = Stamp::next();
         &mut self.buffer
     }
 }

@@ -34,6 +34,10 @@ pub(super) trait Left: Sync {
 
 /// The right operand, `k` × `n`.
 pub(super) trait Right: Sync {
+    /// Whether the operand is packed already.
+    fn packed(&self) -> bool {
+        false
+    }
     /// Element (p, j) and the distance between two rows, if the operand can be read where it is.
     fn in_place(&self, p: usize, j: usize) -> Option<(*const f32, usize)>;
     /// Writes rows `p..p + k` of columns `j..j + columns`, rows `step` apart; what lies between is left alone.
@@ -92,7 +96,9 @@ impl Blocked<'_> {
     #[must_use]
     pub unsafe fn run(&self, cpu: &Cpu, c: &mut [f32], workspace: &mut [f32]) -> bool {
         let Extents { m, n, .. } = self.extents;
-        let Some(micro) = family(cpu, m, n) else { return false };
+        // Tiles for one row are wider than panels.
+        let least = if self.right.packed() { 2 } else { 0 };
+        let Some(micro) = family(cpu, m.max(least), n) else { return false };
         if m == 0 || n == 0 {
             return true;
         }
@@ -151,7 +157,7 @@ impl Blocked<'_> {
         let (b_area, a_area) =
             workspace[aligned..].split_at_mut(k_block * columns.len().min(N_BLOCK).next_multiple_of(32));
         let heights = rows.len().div_ceil(micro.rows);
-        let pack_b = self.right.in_place(0, 0).is_none() || heights >= 6;
+        let pack_b = !self.right.packed() && (self.right.in_place(0, 0).is_none() || heights >= 6);
         let widths = columns.len().div_ceil(micro.columns());
         let pack_a = self.left.in_place(0, 0).is_none() || (widths >= 8 && k_block >= 64);
         let m_block =

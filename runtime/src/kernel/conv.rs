@@ -1,6 +1,7 @@
 //! Two-dimensional convolution, NHWC images and HWIO filters, with both its gradients.
 
 use super::blocked::{Blocked, Extents, Matrix};
+use super::panels::Panels;
 use super::patches::{Patches, Place, Turned};
 use super::{COMPACT, Cpu, NOTHING, Then, depthwise, direct, finish, generic, own_workspace, product};
 
@@ -225,6 +226,42 @@ pub fn conv2d_then(
     }
 }
 
+/// Whether [`conv2d_packed`] is worth packing for: neither small filters nor groups, which other ways serve better.
+pub fn conv2d_takes_panels(v: &Conv) -> bool {
+    let large = product(&[v.kh, v.kw, v.c, v.oc]) >= super::gemm::LARGE;
+    !COMPACT
+        && v.groups == 1
+        && large
+        && product(&[v.n, v.oh, v.ow]) > 1
+        && direct::Direct::new(v, false).is_none()
+}
+
+/// [`conv2d_then`] where the filter, as a matrix with a column for each output channel, was packed by
+/// [`panels::pack`](super::panels::pack).
+///
+/// # Panics
+/// As [`conv2d`], and where there are groups.
+pub fn conv2d_packed(
+    cpu: &Cpu,
+    v: &Conv,
+    x: &[f32],
+    w: &[f32],
+    y: &mut [f32],
+    workspace: &mut [f32],
+    then: Then,
+) {
+    v.check(x, w, y);
+    assert_eq!(v.groups, 1, "conv2d: a packed filter has no groups");
+    let left = v.patches(x, 0, false, Place::Even { first: 0, step: v.oc });
+    let right = Panels { x: w, n: v.oc };
+    let blocked = Blocked { extents: v.extents(), left: &left, right: &right, c_step: v.oc, then };
+    // SAFETY: as in `conv2d_then`.
+    if !unsafe { blocked.run(cpu, y, workspace) } {
+        generic::conv2d_packed(v, x, &right, y);
+        finish(cpu, y.len(), then);
+    }
+}
+
 /// Gradient of [`conv2d`] with respect to x, overwriting dx.
 ///
 /// # Panics
@@ -395,6 +432,16 @@ mod tests {
                 assert!(bits(&exact.0, &want.0), "strict {level:?} {v:?}");
                 assert!(bits(&exact.1, &want.1), "strict input {level:?} {v:?}");
                 assert!(bits(&exact.2, &want.2), "strict filter {level:?} {v:?}");
+                if v.groups == 1 {
+                    let mut panels = vec![f32::NAN; w.len()];
+                    crate::kernel::panels::pack(&w, v.oc, &mut panels);
+                    let mut packed = vec![f32::NAN; dy.len()];
+                    let mut space = vec![f32::NAN; v.extents().workspace() / part];
+                    conv2d_packed(&cpu, v, &x, &panels, &mut packed, &mut space, NOTHING);
+                    same(&packed, &want.0, terms, &std::format!("packed {level:?} {v:?}"));
+                    conv2d_packed(&strict, v, &x, &panels, &mut packed, &mut space, NOTHING);
+                    assert!(bits(&packed, &want.0), "strict packed {level:?} {v:?}");
+                }
                 if part == 1 {
                     let first = first.get_or_insert_with(|| got.clone());
                     assert!(bits(&first.0, &got.0) && bits(&first.1, &got.1) && bits(&first.2, &got.2));

@@ -33,7 +33,8 @@ pub(super) fn conv2d(cpu: &Cpu, v: &Conv, x: &[f32], w: &[f32], y: &mut [f32], t
         let y = unsafe { y.range(row * line, line) };
         let x = &x[row / v.oh * v.h * v.w * v.c..][..v.h * v.w * v.c];
         let oy = row % v.oh;
-        leveled!(cpu.level(), forward_row(v: &Conv, oy: usize, x: &[f32], w: &[f32], y: &mut [f32]));
+        let strict = cpu.is_strict();
+        leveled!(cpu.level(), forward_row(v: &Conv, oy: usize, strict: bool, x: &[f32], w: &[f32], y: &mut [f32]));
         then(row * line..(row + 1) * line);
     });
 }
@@ -85,8 +86,58 @@ fn source(padded: usize, tap: usize, stride: usize, extent: usize) -> Option<usi
 }
 
 #[inline(always)]
-fn forward_row(v: &Conv, oy: usize, x: &[f32], w: &[f32], y: &mut [f32]) {
-    by_channels!(v.c, forward_lanes(v, oy, x, w, y));
+fn forward_row(v: &Conv, oy: usize, strict: bool, x: &[f32], w: &[f32], y: &mut [f32]) {
+    let top = (oy * v.sh).checked_sub(v.pad_top);
+    // Its three sums a pixel are not those of the portable loop.
+    let three = !strict && [v.kh, v.kw, v.dh, v.dw] == [3, 3, 1, 1];
+    // The output columns whose nine taps are all on the image.
+    let begin = v.pad_left.div_ceil(v.sw).min(v.ow);
+    let end = ((v.w + v.pad_left).checked_sub(3).map_or(0, |last| last / v.sw + 1)).clamp(begin, v.ow);
+    match top {
+        Some(top) if three && top + 3 <= v.h && begin < end => {
+            by_channels!(v.c, nine_taps(v, top, begin, end, x, w, y));
+            by_channels!(v.c, forward_lanes(v, oy, 0, begin, x, w, y));
+            by_channels!(v.c, forward_lanes(v, oy, end, v.ow, x, w, y));
+        }
+        _ => by_channels!(v.c, forward_lanes(v, oy, 0, v.ow, x, w, y)),
+    }
+}
+
+/// The columns `begin..end` of an output row whose 3 × 3 taps are all on the image, from row `top` of it on: the
+/// filter stays in registers.
+#[inline(always)]
+fn nine_taps<const L: usize, const PART: bool>(
+    v: &Conv,
+    at: usize,
+    valid: usize,
+    top: usize,
+    begin: usize,
+    end: usize,
+    x: &[f32],
+    w: &[f32],
+    y: &mut [f32],
+) {
+    let mut filter = [[0.0; L]; 9];
+    for (tap, filter) in filter.iter_mut().enumerate() {
+        *filter = lanes::<L, PART>(w, tap * v.c + at, valid);
+    }
+    for ox in begin..end {
+        let corner = (top * v.w + ox * v.sw - v.pad_left) * v.c + at;
+        let mut sums = [[0.0; L]; 3];
+        for ky in 0..3 {
+            for kx in 0..3 {
+                let x: [f32; L] = lanes::<L, PART>(x, corner + (ky * v.w + kx) * v.c, valid);
+                for l in 0..L {
+                    sums[ky][l] += x[l] * filter[3 * ky + kx][l];
+                }
+            }
+        }
+        let mut sum = [0.0; L];
+        for l in 0..L {
+            sum[l] = sums[0][l] + sums[1][l] + sums[2][l];
+        }
+        set_lanes::<L, PART>(&sum, y, ox * v.c + at, valid);
+    }
 }
 
 #[inline(always)]
@@ -95,11 +146,13 @@ fn forward_lanes<const L: usize, const PART: bool>(
     at: usize,
     valid: usize,
     oy: usize,
+    begin: usize,
+    end: usize,
     x: &[f32],
     w: &[f32],
     y: &mut [f32],
 ) {
-    for ox in 0..v.ow {
+    for ox in begin..end {
         let mut sum = [0.0; L];
         for ky in 0..v.kh {
             let Some(iy) = inside(oy * v.sh + ky * v.dh, v.pad_top, v.h) else { continue };

@@ -1,6 +1,7 @@
 //! Matrix product.
 
 use super::blocked::{Blocked, Extents, Matrix};
+use super::panels::Panels;
 use super::{COMPACT, Cpu, NOTHING, Then, finish, generic, own_workspace, product};
 
 /// The product `c[m, n] = op(a) · op(b)` of row-major matrices.
@@ -75,6 +76,40 @@ pub fn gemm_then(
     }
 }
 
+/// Whether [`gemm_packed`] is worth packing for: b is stored as it is multiplied, and a has several rows.
+pub fn gemm_takes_panels(g: &Gemm) -> bool {
+    !COMPACT && !g.trans_b && g.m > 1 && product(&[g.k, g.n]) >= LARGE
+}
+
+/// [`gemm_then`] where b was packed by [`panels::pack`].
+///
+/// # Panics
+/// As [`gemm`], and if b is transposed.
+pub fn gemm_packed(
+    cpu: &Cpu,
+    g: &Gemm,
+    a: &[f32],
+    b: &[f32],
+    c: &mut [f32],
+    workspace: &mut [f32],
+    then: Then,
+) {
+    g.check(a, b, c);
+    assert!(!g.trans_b, "gemm: a packed b is not transposed");
+    let Gemm { m, n, k, trans_a, .. } = *g;
+    let left = Matrix { x: a, step: if trans_a { m } else { k }, transposed: trans_a, c_step: n };
+    let right = Panels { x: b, n };
+    let blocked = Blocked { extents: g.extents(), left: &left, right: &right, c_step: n, then };
+    // SAFETY: as in `gemm_then`.
+    if !unsafe { blocked.run(cpu, c, workspace) } {
+        generic::gemm_packed(g, a, &right, c);
+        finish(cpu, m * n, then);
+    }
+}
+
+/// Elements of a matrix from which on it is worth packing ahead.
+pub(super) const LARGE: usize = 1 << 14;
+
 #[cfg(all(test, feature = "std"))]
 mod tests {
     use super::*;
@@ -114,6 +149,18 @@ mod tests {
                         got.iter().zip(&want).all(|(a, b)| a.to_bits() == b.to_bits()),
                         "{level:?} {g:?}"
                     );
+                }
+                if !g.trans_b {
+                    let mut panels = vec![f32::NAN; b.len()];
+                    crate::kernel::panels::pack(&b, g.n, &mut panels);
+                    for space in [0, gemm_workspace(g)] {
+                        let mut packed = vec![f32::NAN; g.m * g.n];
+                        let mut space = vec![f32::NAN; space];
+                        gemm_packed(&cpu, g, &a, &panels, &mut packed, &mut space, NOTHING);
+                        assert!(packed.iter().zip(&want).all(|(got, want)| (got - want).abs() <= tolerance));
+                        gemm_packed(&strict, g, &a, &panels, &mut packed, &mut space, NOTHING);
+                        assert!(packed.iter().zip(&want).all(|(a, b)| a.to_bits() == b.to_bits()));
+                    }
                 }
                 for short in [0, 1, gemm_workspace(g) / 2] {
                     gemm(&cpu, g, &a, &b, &mut got, &mut vec![f32::NAN; short]);

@@ -3,6 +3,7 @@
 //! Each sum of a product begins with zero and takes its terms one after another, in ascending order of what is summed
 //! over. That order, and a rounding after each multiplication and addition, is what strict kernels reproduce.
 
+use super::panels::Panels;
 use super::{Conv, Gemm, Pool2d};
 
 /// `c = op(a) · op(b)`; see [`gemm`](super::gemm()).
@@ -20,6 +21,20 @@ pub fn gemm(g: &Gemm, a: &[f32], b: &[f32], c: &mut [f32]) {
             row.fill(0.0);
             for p in 0..k {
                 axpy(at(p), &b[p * n..(p + 1) * n], row);
+            }
+        }
+    }
+}
+
+/// [`gemm`] with b packed, which is not transposed.
+pub(super) fn gemm_packed(g: &Gemm, a: &[f32], b: &Panels, c: &mut [f32]) {
+    let Gemm { m, n, k, trans_a, .. } = *g;
+    c.fill(0.0);
+    for i in 0..m {
+        for p in 0..k {
+            let value = if trans_a { a[p * m + i] } else { a[i * k + p] };
+            for (j, b) in b.row(p) {
+                axpy(value, b, &mut c[i * n + j..][..b.len()]);
             }
         }
     }
@@ -63,6 +78,18 @@ pub fn conv2d(v: &Conv, x: &[f32], w: &[f32], y: &mut [f32]) {
             let (group, row) = (ci / cg, tap * cg + ci % cg);
             let w = &w[row * v.oc + group * ocg..][..ocg];
             axpy(x[px * v.c + ci], w, &mut y[py * v.oc + group * ocg..][..ocg]);
+        }
+    });
+}
+
+/// [`conv2d`] with a packed filter, without groups.
+pub(super) fn conv2d_packed(v: &Conv, x: &[f32], w: &Panels, y: &mut [f32]) {
+    y.fill(0.0);
+    each_tap(v, |px, py, tap| {
+        for ci in 0..v.c {
+            for (j, w) in w.row(tap * v.c + ci) {
+                axpy(x[px * v.c + ci], w, &mut y[py * v.oc + j..][..w.len()]);
+            }
         }
     });
 }

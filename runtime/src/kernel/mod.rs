@@ -18,6 +18,7 @@ pub mod index;
 pub mod level;
 mod micro;
 pub mod movement;
+pub mod panels;
 mod patches;
 pub mod pool;
 pub mod random;
@@ -31,9 +32,11 @@ mod wasm32;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use conv::{Conv, conv2d, conv2d_filter_grad, conv2d_input_grad, conv2d_then};
+pub use conv::{
+    Conv, conv2d, conv2d_filter_grad, conv2d_input_grad, conv2d_packed, conv2d_takes_panels, conv2d_then,
+};
 pub use conv::{conv2d_filter_grad_workspace, conv2d_input_grad_workspace, conv2d_workspace};
-pub use gemm::{Gemm, gemm, gemm_then, gemm_workspace};
+pub use gemm::{Gemm, gemm, gemm_packed, gemm_takes_panels, gemm_then, gemm_workspace};
 pub use level::Level;
 pub use pool::{Pool2d, average_pool2d, average_pool2d_grad, max_pool2d, max_pool2d_grad};
 pub use threads::Pool;

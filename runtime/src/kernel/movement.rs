@@ -86,6 +86,12 @@ pub fn transpose<T: Copy>(x: &[T], shape: &Shape, order: &[u8], y: &mut [T]) {
             rest /= dims[a];
         }
         let out = &mut y[m * rows * columns..(m + 1) * rows * columns];
+        if column_step == 1 {
+            for (r, out) in out.chunks_exact_mut(columns.max(1)).enumerate() {
+                out.copy_from_slice(&x[base + r * row_step..][..columns]);
+            }
+            continue;
+        }
         for r0 in (0..rows).step_by(BLOCK) {
             for c0 in (0..columns).step_by(BLOCK) {
                 for r in r0..(r0 + BLOCK).min(rows) {

@@ -6,11 +6,23 @@
 
 use super::{COMPACT, Cpu, Level, View, ViewMut};
 use crate::DType;
+use core::ops::Range;
 
-/// `W` results for each element from `R` operands and `S` numbers that are the same for all.
-pub trait Formula<const S: usize, const R: usize, const W: usize>: Sync {
+/// `W` results for each element from `R` operands, `P` rows that repeat and `S` numbers that are the same for all.
+pub trait Formula<const S: usize, const P: usize, const R: usize, const W: usize>: Sync {
     /// The results for one element.
-    fn apply(scalars: [f32; S], x: [f32; R]) -> [f32; W];
+    fn apply(scalars: [f32; S], rows: [f32; P], x: [f32; R]) -> [f32; W];
+}
+
+/// What a formula reads.
+#[derive(Clone, Copy)]
+pub struct Operands<'a, 'm, const S: usize, const P: usize, const R: usize> {
+    /// Numbers.
+    pub scalars: [f32; S],
+    /// Rows of one length, which divides the number of elements.
+    pub rows: [&'a View<'m>; P],
+    /// Tensors of as many elements as the results.
+    pub tensors: [&'a View<'m>; R],
 }
 
 /// Elements that are loaded together.
@@ -18,30 +30,39 @@ const BLOCK: usize = 16;
 /// Elements a thread takes at a time.
 const CHUNK: usize = 1 << 14;
 
+impl<const S: usize, const P: usize, const R: usize> Operands<'_, '_, S, P, R> {
+    /// The length of the rows; all elements where there are none. `None` where the operands do not fit the results.
+    fn row(&self, writes: &[ViewMut], results: usize) -> Option<usize> {
+        let total = writes.first()?.shape().numel();
+        let row = self.rows.first().map_or(total, |row| row.shape().numel());
+        let fits = writes.len() == results
+            && row > 0
+            && total.is_multiple_of(row)
+            && self.rows.iter().all(|r| r.dtype() == DType::F32 && r.shape().numel() == row)
+            && self.tensors.iter().all(|r| r.dtype() == DType::F32 && r.shape().numel() == total)
+            && writes.iter().all(|w| w.dtype() == DType::F32 && w.shape().numel() == total);
+        fits.then_some(row)
+    }
+}
+
 /// Runs a formula over whole tensors. Results may lie exactly where operands do. Returns false, nothing written, where
-/// the operands are not float32 of one element count.
+/// the operands do not fit.
 #[must_use]
-pub fn run<F: Formula<S, R, W>, const S: usize, const R: usize, const W: usize>(
+pub fn run<F: Formula<S, P, R, W>, const S: usize, const P: usize, const R: usize, const W: usize>(
     cpu: &Cpu,
     formula: &F,
-    scalars: [f32; S],
-    reads: [&View; R],
+    operands: &Operands<S, P, R>,
     writes: &[ViewMut],
 ) -> bool {
-    let Some(total) = writes.first().map(|w| w.shape().numel()) else { return false };
-    let fits = writes.len() == W
-        && reads.iter().all(|r| r.dtype() == DType::F32 && r.shape().numel() == total)
-        && writes.iter().all(|w| w.dtype() == DType::F32 && w.shape().numel() == total);
-    if !fits {
+    let total = writes.first().map_or(0, |w| w.shape().numel());
+    if operands.row(writes, W).is_none() {
         return false;
     }
-    let task = |i: usize| {
-        let (start, end) = (i * CHUNK, total.min((i + 1) * CHUNK));
-        let from = reads.map(|r| r.start().cast::<f32>().wrapping_add(start));
-        let to = core::array::from_fn(|w| writes[w].start().cast::<f32>().wrapping_add(start));
-        dispatch(cpu.level(), formula, scalars, from, to, end - start);
-    };
     let chunks = total.div_ceil(CHUNK);
+    let task = |i: usize| {
+        let range = i * CHUNK..total.min((i + 1) * CHUNK);
+        let _ = run_part(cpu, formula, operands, writes, range);
+    };
     if chunks <= 1 {
         task(0)
     } else {
@@ -50,98 +71,165 @@ pub fn run<F: Formula<S, R, W>, const S: usize, const R: usize, const W: usize>(
     true
 }
 
-fn dispatch<F: Formula<S, R, W>, const S: usize, const R: usize, const W: usize>(
-    level: Level,
+/// Runs a formula over some elements: a part of [`run`].
+#[must_use]
+pub fn run_part<F: Formula<S, P, R, W>, const S: usize, const P: usize, const R: usize, const W: usize>(
+    cpu: &Cpu,
     formula: &F,
+    operands: &Operands<S, P, R>,
+    writes: &[ViewMut],
+    range: Range<usize>,
+) -> bool {
+    let Some(row) = operands.row(writes, W) else { return false };
+    if range.end > writes[0].shape().numel() {
+        return false;
+    }
+    let mut start = range.start;
+    while start < range.end {
+        let column = start % row;
+        let n = (row - column).min(range.end - start);
+        let at = |view: &View, at: usize| view.start().cast::<f32>().wrapping_add(at);
+        let part = Part {
+            scalars: operands.scalars,
+            rows: operands.rows.map(|r| at(r, column)),
+            from: operands.tensors.map(|r| at(r, start)),
+            to: core::array::from_fn(|w| writes[w].start().cast::<f32>().wrapping_add(start)),
+            n,
+        };
+        dispatch(cpu.level(), formula, &part);
+        start += n;
+    }
+    true
+}
+
+/// Elements side by side, `n` of them, and where they lie.
+struct Part<const S: usize, const P: usize, const R: usize, const W: usize> {
     scalars: [f32; S],
+    rows: [*const f32; P],
     from: [*const f32; R],
     to: [*mut f32; W],
     n: usize,
+}
+
+fn dispatch<F: Formula<S, P, R, W>, const S: usize, const P: usize, const R: usize, const W: usize>(
+    level: Level,
+    formula: &F,
+    part: &Part<S, P, R, W>,
 ) {
     #[cfg(target_arch = "x86_64")]
     {
         /// The same loop, compiled for AVX-512.
         #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-        unsafe fn avx512<F: Formula<S, R, W>, const S: usize, const R: usize, const W: usize>(
+        unsafe fn avx512<
+            F: Formula<S, P, R, W>,
+            const S: usize,
+            const P: usize,
+            const R: usize,
+            const W: usize,
+        >(
             _: &F,
-            scalars: [f32; S],
-            from: [*const f32; R],
-            to: [*mut f32; W],
-            n: usize,
+            part: &Part<S, P, R, W>,
         ) {
             // SAFETY: the caller's.
-            unsafe { blocks::<F, S, R, W>(scalars, from, to, n) }
+            unsafe { blocks::<F, S, P, R, W>(part) }
         }
         /// The same loop, compiled for AVX2.
         #[target_feature(enable = "avx2,fma")]
-        unsafe fn avx2<F: Formula<S, R, W>, const S: usize, const R: usize, const W: usize>(
+        unsafe fn avx2<
+            F: Formula<S, P, R, W>,
+            const S: usize,
+            const P: usize,
+            const R: usize,
+            const W: usize,
+        >(
             _: &F,
-            scalars: [f32; S],
-            from: [*const f32; R],
-            to: [*mut f32; W],
-            n: usize,
+            part: &Part<S, P, R, W>,
         ) {
             // SAFETY: the caller's.
-            unsafe { blocks::<F, S, R, W>(scalars, from, to, n) }
+            unsafe { blocks::<F, S, P, R, W>(part) }
         }
-        // SAFETY: a level is only chosen where the processor has its features (`Level::available`); the operands and
-        // results have `n` elements (checked in `run`).
+        // SAFETY: a level is only chosen where the processor has its features (`Level::available`); the part is inside
+        // the operands and results (checked in `run_part`).
         match level {
-            Level::Avx512 => return unsafe { avx512(formula, scalars, from, to, n) },
-            Level::Avx2 => return unsafe { avx2(formula, scalars, from, to, n) },
+            Level::Avx512 => return unsafe { avx512(formula, part) },
+            Level::Avx2 => return unsafe { avx2(formula, part) },
             _ => {}
         }
     }
     let _ = (level, formula);
     // SAFETY: as above.
-    unsafe { blocks::<F, S, R, W>(scalars, from, to, n) }
+    unsafe { blocks::<F, S, P, R, W>(part) }
 }
 
 /// # Safety
-/// `from` and `to` address `n` elements each; ranges of `to` are disjoint or the same as one of `from`.
-// Plain loops: those of iterators and of `array::map` are not always inlined, and then nothing is vectorized.
-#[allow(clippy::needless_range_loop)]
+/// The pointers address `n` elements each; ranges of `to` are disjoint or the same as one of `from`.
 #[inline(always)]
-unsafe fn blocks<F: Formula<S, R, W>, const S: usize, const R: usize, const W: usize>(
-    scalars: [f32; S],
-    from: [*const f32; R],
-    to: [*mut f32; W],
-    n: usize,
+unsafe fn blocks<F: Formula<S, P, R, W>, const S: usize, const P: usize, const R: usize, const W: usize>(
+    part: &Part<S, P, R, W>,
 ) {
     let mut i = 0;
     // SAFETY: blocks end at `n`; each is read before it is written, and no other block is the same memory.
     unsafe {
-        while !COMPACT && i + BLOCK <= n {
-            let mut x = [[0.0; BLOCK]; R];
-            for r in 0..R {
-                x[r] = from[r].add(i).cast::<[f32; BLOCK]>().read_unaligned();
-            }
-            let mut y = [[0.0; BLOCK]; W];
-            for j in 0..BLOCK {
-                let mut one = [0.0; R];
-                for r in 0..R {
-                    one[r] = x[r][j];
-                }
-                let values = F::apply(scalars, one);
-                for w in 0..W {
-                    y[w][j] = values[w];
-                }
-            }
-            for w in 0..W {
-                to[w].add(i).cast::<[f32; BLOCK]>().write_unaligned(y[w]);
-            }
+        while !COMPACT && i + BLOCK <= part.n {
+            block::<F, S, P, R, W, BLOCK>(part, i);
             i += BLOCK;
         }
-        while i < n {
+        while !COMPACT && i + BLOCK / 4 <= part.n {
+            block::<F, S, P, R, W, { BLOCK / 4 }>(part, i);
+            i += BLOCK / 4;
+        }
+        while i < part.n {
+            block::<F, S, P, R, W, 1>(part, i);
+            i += 1;
+        }
+    }
+}
+
+/// `B` elements from `i` on.
+///
+/// # Safety
+/// As [`blocks`], of which these are a part.
+// Plain loops: those of iterators and of `array::map` are not always inlined, and then nothing is vectorized.
+#[allow(clippy::needless_range_loop)]
+#[inline(always)]
+unsafe fn block<
+    F: Formula<S, P, R, W>,
+    const S: usize,
+    const P: usize,
+    const R: usize,
+    const W: usize,
+    const B: usize,
+>(
+    part: &Part<S, P, R, W>,
+    i: usize,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut x = [[0.0; B]; R];
+        for r in 0..R {
+            x[r] = part.from[r].add(i).cast::<[f32; B]>().read_unaligned();
+        }
+        let mut rows = [[0.0; B]; P];
+        for p in 0..P {
+            rows[p] = part.rows[p].add(i).cast::<[f32; B]>().read_unaligned();
+        }
+        let mut y = [[0.0; B]; W];
+        for j in 0..B {
             let mut one = [0.0; R];
             for r in 0..R {
-                one[r] = *from[r].add(i);
+                one[r] = x[r][j];
             }
-            let values = F::apply(scalars, one);
+            let mut row = [0.0; P];
+            for p in 0..P {
+                row[p] = rows[p][j];
+            }
+            let values = F::apply(part.scalars, row, one);
             for w in 0..W {
-                *to[w].add(i) = values[w];
+                y[w][j] = values[w];
             }
-            i += 1;
+        }
+        for w in 0..W {
+            part.to[w].add(i).cast::<[f32; B]>().write_unaligned(y[w]);
         }
     }
 }

@@ -377,21 +377,21 @@ fn wide_of(
     stride: usize,
     y: &mut [f32],
 ) {
-    for (i, y) in y.chunks_mut(WIDTH).enumerate() {
-        let mut total = [identity; WIDTH];
-        for block in (0..mid).step_by(BLOCK) {
+    y.fill(identity);
+    // A block of rows stays in the cache for all columns.
+    for block in (0..mid).step_by(BLOCK) {
+        for (i, total) in y.chunks_mut(WIDTH).enumerate() {
             let mut partial = [identity; WIDTH];
             for row in block..mid.min(block + BLOCK) {
                 let from = row * stride + i * WIDTH;
-                if y.len() == WIDTH {
+                if total.len() == WIDTH {
                     fold(&mut partial, &x[from..from + WIDTH]);
                 } else {
-                    fold(&mut partial, &x[from..from + y.len()]);
+                    fold(&mut partial, &x[from..from + total.len()]);
                 }
             }
-            fold(&mut total, &partial);
+            fold(total, &partial);
         }
-        y.copy_from_slice(&total[..y.len()]);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::autodiff::grad;
 use crate::graph::Trace;
 use crate::op::Kind;
 use crate::plan::Place;
-use crate::{DType, Plan, PlanOptions, Result, Session, Shape, Tensor, Var, VariableId, Variables, misuse};
+use crate::{DType, Plan, Result, Session, Shape, Tensor, Var, VariableId, Variables, misuse};
 use alloc::vec::Vec;
 
 /// What a plan does.
@@ -224,7 +224,7 @@ impl Model {
         }
         call.assign_updates();
         drop(call);
-        Plan::compile(&trace.finish()?, &PlanOptions::default())
+        Plan::compile(&trace.finish()?, &self.plan_options())
     }
 
     /// Sets the learning rate of the next step where a schedule gives it.
@@ -345,7 +345,7 @@ impl Model {
                 layers.push(layer);
             }
         }
-        let plan = Plan::compile(&trace.finish()?, &PlanOptions::default())?;
+        let plan = Plan::compile(&trace.finish()?, &self.plan_options())?;
         let mut session = Session::new(plan, &self.device)?;
         xs.iter().enumerate().try_for_each(|(n, x)| session.set_input(n, x))?;
         session.run(&mut self.variables)?;

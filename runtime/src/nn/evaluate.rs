@@ -133,7 +133,7 @@ impl Model {
         if let Some(n) = self.predictions.iter().position(|(kinds, _)| *kinds == inputs) {
             return Ok(n);
         }
-        let plan = crate::Plan::compile(&self.graph_of(&inputs)?, &crate::PlanOptions::default())?;
+        let plan = crate::Plan::compile(&self.graph_of(&inputs)?, &self.plan_options())?;
         let session = Session::new(plan, &self.device)?;
         if self.predictions.len() == SESSIONS {
             self.predictions.remove(0);

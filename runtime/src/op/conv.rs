@@ -142,9 +142,10 @@ impl Conv2d {
         Ok(())
     }
 
-    /// The convolution, and `then` something with ranges of it.
+    /// The convolution, of which the filter may be packed, and `then` something with ranges of it.
     pub(super) fn run_then(
         &self,
+        packed: bool,
         cpu: &Cpu,
         reads: &[View],
         y: &mut [f32],
@@ -155,7 +156,12 @@ impl Conv2d {
             return Err(misuse!("{}: expected a convolution of 2 operands", self.name()));
         };
         let g = self.geometry(&[(*x.shape(), x.dtype()), (*w.shape(), w.dtype())])?;
-        kernel::conv2d_then(cpu, &g, x.slice::<f32>()?, w.slice::<f32>()?, y, workspace, then);
+        let (x, w) = (x.slice::<f32>()?, w.slice::<f32>()?);
+        if packed {
+            kernel::conv2d_packed(cpu, &g, x, w, y, workspace, then);
+        } else {
+            kernel::conv2d_then(cpu, &g, x, w, y, workspace, then);
+        }
         Ok(())
     }
 

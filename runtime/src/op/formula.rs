@@ -1,4 +1,5 @@
-//! Regions with a loop of their own: the updates of optimizers, which pass over every weight.
+//! Regions with a loop of their own: the updates of optimizers, which pass over every weight, and what follows most
+//! products.
 //!
 //! A formula is written once, over any [`Number`]: on floats it is the loop ([`crate::kernel::stream`]), on symbols it
 //! is the program to recognize. What is recognized gives the same bits as the tile loop that it stands in for.
@@ -6,10 +7,10 @@
 use super::Kind;
 use super::region::{CODE, Instruction, Region, Scalar};
 use super::scalar::{Binary, Unary};
-use crate::DType;
-use crate::kernel::stream::{self, Formula};
+use crate::kernel::stream::{self, Formula, Operands};
 use crate::kernel::tile::REGISTERS;
 use crate::kernel::{Cpu, View, ViewMut};
+use crate::{DType, Shape};
 use core::cell::RefCell;
 use heapless::Vec as Fixed;
 
@@ -39,6 +40,14 @@ trait Number: Copy {
     #[inline(always)]
     fn sqrt(self) -> Self {
         self.unary(Unary::Sqrt)
+    }
+    #[inline(always)]
+    fn relu(self) -> Self {
+        self.unary(Unary::Relu)
+    }
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        self.binary(Binary::Minimum, other)
     }
     #[inline(always)]
     fn square(self) -> Self {
@@ -137,44 +146,68 @@ fn bind(formula: &Program, value: Value, region: &Program, other: Value, binding
     }
 }
 
+/// A formula that a region is, and the inputs of the region that are those of the formula: first the numbers, then the
+/// rows, then the tensors.
+#[derive(Clone, Copy)]
+pub(super) struct Found {
+    formula: Name,
+    inputs: [Value; INPUTS],
+}
+
+/// The most inputs of a formula.
+const INPUTS: usize = 9;
+
+/// The least length of rows: shorter ones are expanded in the tile loop.
+const ROW: usize = 16;
+
 macro_rules! formulas {
-    ($($(#[$doc:meta])* $Name:ident $plain:ident($($scalar:ident),+; $($x:ident),+) -> [$($result:expr),+] { $($body:stmt;)+ })*) => {
+    ($($(#[$doc:meta])* $Name:ident([$($scalar:ident),*], [$($row:ident),*], [$($x:ident),+]) -> [$($result:expr),+] {
+        $($body:stmt;)+
+    })*) => {
+        /// The formulas.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        enum Name { $($Name,)* }
+
+        impl Name {
+            fn name(self) -> &'static str {
+                match self { $(Name::$Name => stringify!($Name),)* }
+            }
+        }
+
         $(
             $(#[$doc])*
             struct $Name;
 
             impl $Name {
-                const S: usize = [$(stringify!($scalar)),+].len();
+                const S: usize = { let names: &[&str] = &[$(stringify!($scalar)),*]; names.len() };
+                const P: usize = { let names: &[&str] = &[$(stringify!($row)),*]; names.len() };
                 const R: usize = [$(stringify!($x)),+].len();
                 const W: usize = [$(stringify!($result)),+].len();
 
                 #[inline(always)]
-                fn over<N: Number>([$($scalar),+]: [N; Self::S], [$($x),+]: [N; Self::R]) -> [N; Self::W] {
+                fn over<N: Number>(
+                    [$($scalar),*]: [N; Self::S],
+                    [$($row),*]: [N; Self::P],
+                    [$($x),+]: [N; Self::R],
+                ) -> [N; Self::W] {
                     $($body)+
                     [$($result),+]
                 }
-            }
 
-            impl Formula<{ $Name::S }, { $Name::R }, { $Name::W }> for $Name {
-                #[inline(always)]
-                fn apply(scalars: [f32; Self::S], x: [f32; Self::R]) -> [f32; Self::W] {
-                    Self::over(scalars, x)
-                }
-            }
-
-            impl $Name {
                 /// The inputs of the region that are those of the formula, if the region computes it.
-                fn find(region: &Region, operands: &[Kind]) -> Option<[Value; Self::S + Self::R]> {
-                    let empty = Program { inputs: Self::S + Self::R, steps: Fixed::new() };
+                fn find(region: &Region, operands: &[Kind]) -> Option<Found> {
+                    if region.results.len() != Self::W {
+                        return None;
+                    }
+                    let empty = Program { inputs: Self::S + Self::P + Self::R, steps: Fixed::new() };
                     let program = RefCell::new(empty);
                     let symbol = |i: usize| Symbol { program: &program, value: i as Value };
                     let scalars = core::array::from_fn(symbol);
-                    let x = core::array::from_fn(|i| symbol(Self::S + i));
-                    let results = Self::over(scalars, x).map(|symbol| symbol.value);
+                    let rows = core::array::from_fn(|i| symbol(Self::S + i));
+                    let x = core::array::from_fn(|i| symbol(Self::S + Self::P + i));
+                    let results = Self::over(scalars, rows, x).map(|symbol| symbol.value);
                     let formula = program.into_inner();
-                    let stored = region.summed.iter().all(|&axes| axes == 0);
-                    let same = formula.steps.len() == region.code.len() && results.len() == region.results.len();
-                    if !(same && stored) {
+                    if formula.steps.len() != region.code.len() {
                         return None;
                     }
                     let (code, ends) = Program::of(region);
@@ -182,57 +215,100 @@ macro_rules! formulas {
                     for (&value, &end) in results.iter().zip(&ends) {
                         bind(&formula, value, &code, end, &mut bindings).then_some(())?;
                     }
-                    let mut inputs = [0; Self::S + Self::R];
-                    for (i, input) in inputs.iter_mut().enumerate() {
+                    let mut inputs = [0; INPUTS];
+                    let mut row = None;
+                    for (i, input) in inputs.iter_mut().enumerate().take(formula.inputs) {
                         *input = bindings[i]?;
-                        let elements = if i < Self::S { 1 } else { region.shape.numel() };
                         let fits = match operands.get(*input as usize) {
-                            Some((shape, dtype)) => *dtype == DType::F32 && shape.numel() == elements,
+                            Some((shape, dtype)) if *dtype == DType::F32 => {
+                                if i < Self::S {
+                                    shape.numel() == 1
+                                } else if i < Self::S + Self::P {
+                                    let n = shape.numel();
+                                    is_row(shape, &region.shape) && *row.get_or_insert(n) == n
+                                } else {
+                                    shape.numel() == region.shape.numel()
+                                }
+                            }
+                            Some(_) => false,
                             None => i < Self::S,
                         };
                         fits.then_some(())?;
                     }
-                    Some(inputs)
+                    Some(Found { formula: Name::$Name, inputs })
                 }
+            }
 
-                /// Runs the region if it is this formula.
-                fn run(cpu: &Cpu, region: &Region, operands: &[Kind], reads: &[View], writes: &[ViewMut]) -> bool {
-                    let Some(inputs) = Self::find(region, operands) else { return false };
-                    let scalars = core::array::from_fn(|i| number(region, reads, inputs[i]));
-                    let from = core::array::from_fn(|i| &reads[inputs[Self::S + i] as usize]);
-                    stream::run(cpu, &$Name, scalars, from, writes)
+            impl Formula<{ $Name::S }, { $Name::P }, { $Name::R }, { $Name::W }> for $Name {
+                #[inline(always)]
+                fn apply(scalars: [f32; Self::S], rows: [f32; Self::P], x: [f32; Self::R]) -> [f32; Self::W] {
+                    Self::over(scalars, rows, x)
                 }
             }
         )*
 
-        /// Runs a region that is a formula; false where it is none.
-        pub(super) fn run(
-            cpu: &Cpu,
-            region: &Region,
-            operands: &[Kind],
-            reads: &[View],
-            writes: &[ViewMut],
-        ) -> bool {
-            worthwhile(region)
-                && ($((linked::$plain && $Name::run(cpu, region, operands, reads, writes)))||+)
+        impl Found {
+            /// Runs the region over a range of elements, or over all.
+            pub(super) fn run(
+                &self,
+                cpu: &Cpu,
+                region: &Region,
+                reads: &[View],
+                writes: &[ViewMut],
+                range: Option<core::ops::Range<usize>>,
+            ) -> bool {
+                match self.formula {
+                    $(Name::$Name if linked(Name::$Name) => {
+                        let operand = |i: usize| &reads[self.inputs[i] as usize];
+                        let operands = Operands {
+                            scalars: core::array::from_fn(|i| number(region, reads, self.inputs[i])),
+                            rows: core::array::from_fn(|i| operand($Name::S + i)),
+                            tensors: core::array::from_fn(|i| operand($Name::S + $Name::P + i)),
+                        };
+                        match range {
+                            Some(range) => stream::run_part(cpu, &$Name, &operands, writes, range),
+                            None => stream::run(cpu, &$Name, &operands, writes),
+                        }
+                    })*
+                    _ => false,
+                }
+            }
         }
 
-        /// The formula that a region is, if it is one.
-        pub(super) fn name(region: &Region, operands: &[Kind]) -> Option<&'static str> {
-            if !worthwhile(region) {
+        /// The formula that a region is, if it is one. Small regions are interpreted, and so is everything in programs
+        /// without an allocator, which do not train.
+        pub(super) fn find(region: &Region, operands: &[Kind]) -> Option<Found> {
+            let stored = region.summed.iter().all(|&axes| axes == 0);
+            let floats = region.dtypes.iter().all(|&dtype| dtype == DType::F32);
+            if !cfg!(feature = "alloc") || !stored || !floats || region.shape.numel() < LEAST {
                 return None;
             }
-            $(if linked::$plain && $Name::find(region, operands).is_some() {
-                return Some(stringify!($Name));
+            $(if linked(Name::$Name) && let Some(found) = $Name::find(region, operands) {
+                return Some(found);
             })*
             None
         }
     };
 }
 
-/// Whether to look; programs without an allocator do not train.
-fn worthwhile(region: &Region) -> bool {
-    cfg!(feature = "alloc") && region.shape.numel() >= LEAST
+/// The formula that a region is, if it is one.
+pub(super) fn name(region: &Region, operands: &[Kind]) -> Option<&'static str> {
+    find(region, operands).map(|found| found.formula.name())
+}
+
+/// Whether plans have the formula: of updates, those whose moments settle wherever denormals are kept
+/// ([`Device::keeps_denormals`](crate::Device::keeps_denormals)), which on x86-64 is up to the device.
+const fn linked(formula: Name) -> bool {
+    cfg!(target_arch = "x86_64") || !matches!(formula, Name::Adam | Name::Momentum | Name::RootMeanSquare)
+}
+
+/// Whether an operand is a row of some length, repeated.
+fn is_row(operand: &Shape, over: &Shape) -> bool {
+    let rank = over.rank();
+    let aligned = |a: usize| operand.dim(a as isize - rank as isize);
+    let first = (0..rank).find(|&a| aligned(a) != 1).unwrap_or(rank);
+    let whole = (first..rank).all(|a| aligned(a) == over.dim(a as isize));
+    operand.rank() <= rank && whole && operand.numel() >= ROW && operand.numel() < over.numel()
 }
 
 /// An operand of one element, or an immediate.
@@ -243,57 +319,80 @@ fn number(region: &Region, reads: &[View], input: Value) -> f32 {
     }
 }
 
-/// Which updates there are: [`Device::keeps_denormals`](crate::Device::keeps_denormals) says of a plan whether its
-/// moments settle.
-#[allow(non_upper_case_globals)]
-mod linked {
-    pub const plain: bool = cfg!(target_arch = "x86_64");
-    pub const settled: bool = true;
-}
-
 formulas! {
     /// `keras.optimizers.Adam`, with the rate corrected for the bias of both moments.
-    Adam plain(rest_1, rest_2, rate, epsilon; g, momentum, velocity, w) -> [m, v, new] {
+    Adam([rest_1, rest_2, rate, epsilon], [], [g, momentum, velocity, w]) -> [m, v, new] {
         let m = momentum.add(g.sub(momentum).mul(rest_1));
         let v = velocity.add(g.square().sub(velocity).mul(rest_2));
         let new = w.sub(m.mul(rate).div(v.sqrt().add(epsilon)));
     }
+    /// `keras.optimizers.SGD` with momentum.
+    Momentum([rate, momentum], [], [g, velocity, w]) -> [v, new] {
+        let v = velocity.mul(momentum).sub(g.mul(rate));
+        let new = w.add(v);
+    }
+    /// `keras.optimizers.RMSprop`.
+    RootMeanSquare([rho, rest, rate, epsilon], [], [g, velocity, w]) -> [v, new] {
+        let v = velocity.mul(rho).add(g.square().mul(rest));
+        let new = w.sub(g.mul(rate).div(v.add(epsilon).sqrt()));
+    }
     /// [`Adam`] with moments that settle.
-    SettledAdam settled(rest_1, rest_2, rate, epsilon, tiny; g, momentum, velocity, w) -> [m, v, new] {
+    SettledAdam([rest_1, rest_2, rate, epsilon, tiny], [], [g, momentum, velocity, w]) -> [m, v, new] {
         let m = momentum.add(g.sub(momentum).mul(rest_1)).add(tiny).sub(tiny);
         let v = velocity.add(g.square().sub(velocity).mul(rest_2)).add(tiny).sub(tiny);
         let new = w.sub(m.mul(rate).div(v.sqrt().add(epsilon)));
     }
-    /// `keras.optimizers.SGD` with momentum.
-    Momentum plain(rate, momentum; g, velocity, w) -> [v, new] {
-        let v = velocity.mul(momentum).sub(g.mul(rate));
-        let new = w.add(v);
-    }
     /// [`Momentum`] with velocities that settle.
-    SettledMomentum settled(rate, momentum, tiny; g, velocity, w) -> [v, new] {
+    SettledMomentum([rate, momentum, tiny], [], [g, velocity, w]) -> [v, new] {
         let v = velocity.mul(momentum).sub(g.mul(rate)).add(tiny).sub(tiny);
         let new = w.add(v);
     }
-    /// `keras.optimizers.RMSprop`.
-    RootMeanSquare plain(rho, rest, rate, epsilon; g, velocity, w) -> [v, new] {
-        let v = velocity.mul(rho).add(g.square().mul(rest));
-        let new = w.sub(g.mul(rate).div(v.add(epsilon).sqrt()));
-    }
     /// [`RootMeanSquare`] with velocities that settle.
-    SettledRootMeanSquare settled(rho, rest, rate, epsilon, tiny; g, velocity, w) -> [v, new] {
+    SettledRootMeanSquare([rho, rest, rate, epsilon, tiny], [], [g, velocity, w]) -> [v, new] {
         let v = velocity.mul(rho).add(g.square().mul(rest)).add(tiny).sub(tiny);
         let new = w.sub(g.mul(rate).div(v.add(epsilon).sqrt()));
+    }
+    /// A bias.
+    Bias([], [bias], [x]) -> [y] {
+        let y = x.add(bias);
+    }
+    /// A bias and a rectifier.
+    BiasRelu([], [bias], [x]) -> [y] {
+        let y = x.add(bias).relu();
+    }
+    /// A batch normalization with known moments.
+    Scale([], [factor, offset], [x]) -> [y] {
+        let y = x.mul(factor).add(offset);
+    }
+    /// A batch normalization and a rectifier.
+    ScaleRelu([], [factor, offset], [x]) -> [y] {
+        let y = x.mul(factor).add(offset).relu();
+    }
+    /// A batch normalization and a rectifier with a limit.
+    ScaleClip([most], [factor, offset], [x]) -> [y] {
+        let y = most.min(x.mul(factor).add(offset).relu());
+    }
+    /// A batch normalization and a shortcut.
+    ScaleShortcut([], [factor, offset], [x, shortcut]) -> [y] {
+        let y = x.mul(factor).add(offset).add(shortcut);
+    }
+    /// A batch normalization, a shortcut and a rectifier: the end of a residual block.
+    ScaleShortcutRelu([], [factor, offset], [x, shortcut]) -> [y] {
+        let y = x.mul(factor).add(offset).add(shortcut).relu();
+    }
+    /// Two terms: a recurrent product and the projected input.
+    Sum([], [], [x, other]) -> [y] {
+        let y = x.add(other);
     }
 }
 
 #[cfg(all(test, feature = "full", feature = "std"))]
 mod tests {
-    use super::run as formula_run;
     use super::*;
     use crate::kernel::Level;
     use crate::nn::optimizer::{Optimizer, RMSprop, SGD};
     use crate::op::Op;
-    use crate::{Plan, PlanOptions, Shape, Tensor, Trace, Variables};
+    use crate::{Plan, PlanOptions, Tensor, Trace, Variables};
     use std::vec::Vec;
 
     /// The region that updates a weight of this shape.
@@ -326,18 +425,20 @@ mod tests {
     #[test]
     fn updates_of_optimizers_are_recognized_and_give_the_same_bits() {
         let optimizers = [
-            (Optimizer::adam(), ["Adam", "SettledAdam"]),
-            (Optimizer::SGD(SGD { momentum: 0.9, ..SGD::default() }), ["Momentum", "SettledMomentum"]),
-            (Optimizer::RMSprop(RMSprop::default()), ["RootMeanSquare", "SettledRootMeanSquare"]),
+            (Optimizer::adam(), [Name::Adam, Name::SettledAdam]),
+            (
+                Optimizer::SGD(SGD { momentum: 0.9, ..SGD::default() }),
+                [Name::Momentum, Name::SettledMomentum],
+            ),
+            (Optimizer::RMSprop(RMSprop::default()), [Name::RootMeanSquare, Name::SettledRootMeanSquare]),
         ];
-        let both = |(optimizer, names): &(Optimizer, [&'static str; 2])| {
-            let settle =
-                [(false, names[0]), (true, names[1])].map(|(settle, name)| (optimizer.clone(), settle, name));
-            settle.into_iter().filter(|(_, settle, _)| linked::plain || *settle)
-        };
-        for (optimizer, settle, expected) in optimizers.iter().flat_map(both) {
+        let updates = optimizers.iter().flat_map(|(optimizer, [plain, settled])| {
+            [(optimizer, false, *plain), (optimizer, true, *settled)]
+        });
+        for (optimizer, settle, expected) in updates.filter(|(_, _, name)| linked(*name)) {
+            let expected = expected.name();
             for dims in [[16, 16], [37, 500]] {
-                let (region, operands) = update(&optimizer, settle, &dims);
+                let (region, operands) = update(optimizer, settle, &dims);
                 assert_eq!(name(&region, &operands), Some(expected));
                 let value = |i: usize, k: usize| ((i * 7919 + k * 31) % 1009) as f32 / 1009.0;
                 let data: Vec<Vec<f32>> = operands
@@ -364,7 +465,8 @@ mod tests {
                                 &mut [],
                             );
                         } else {
-                            assert!(formula_run(&cpu, &region, &operands, &reads, &writes));
+                            let found = find(&region, &operands).unwrap();
+                            assert!(found.run(&cpu, &region, &reads, &writes, None));
                         }
                         results
                     };

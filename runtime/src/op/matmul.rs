@@ -35,10 +35,11 @@ pub(super) fn workspace(ta: bool, tb: bool, inputs: &[Kind]) -> usize {
     geometry(ta, tb, inputs).map_or(0, |(_, g)| kernel::gemm_workspace(&g))
 }
 
-/// The product, and `then` something with ranges of it.
+/// The product, of which b may be packed, and `then` something with ranges of it.
 pub(super) fn run(
     ta: bool,
     tb: bool,
+    packed: bool,
     cpu: &Cpu,
     reads: &[View],
     c: &mut [f32],
@@ -53,7 +54,12 @@ pub(super) fn run(
         let (ai, bi) = (&a[part(g.m * g.k)], &b[part(g.k * g.n)]);
         let first = i * g.m * g.n;
         let then = |range: core::ops::Range<usize>| then(first + range.start..first + range.end);
-        kernel::gemm_then(cpu, &g, ai, bi, &mut c[part(g.m * g.n)], workspace, &then);
+        let c = &mut c[part(g.m * g.n)];
+        if packed {
+            kernel::gemm_packed(cpu, &g, ai, bi, c, workspace, &then);
+        } else {
+            kernel::gemm_then(cpu, &g, ai, bi, c, workspace, &then);
+        }
     }
     Ok(())
 }

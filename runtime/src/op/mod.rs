@@ -7,13 +7,13 @@
 mod compact;
 pub mod conv;
 pub mod elementwise;
-pub mod epilogue;
 mod formula;
 pub mod index;
 #[cfg(not(all(gradling_compact, target_arch = "wasm32", target_feature = "simd128")))]
 mod loops;
 pub mod matmul;
 pub mod movement;
+pub mod planned;
 pub mod pool;
 pub mod reduce;
 pub mod region;
@@ -26,8 +26,8 @@ pub mod var;
 pub mod window;
 
 pub use conv::Conv2d;
-pub use epilogue::Epilogue;
 pub use index::{Gather, Scatter};
+pub use planned::{Epilogue, Planned, Product};
 pub use pool::{Pool, PoolKind};
 pub use reduce::{ArgReduce, Reduce, ReduceKind};
 pub use region::Region;
@@ -93,8 +93,10 @@ pub enum Op {
     StopGradient,
     /// Several elementwise ops as one loop; made by the `fuse` pass only.
     Region(Region),
-    /// A product and the region that reads it; made by the `epilogues` pass only.
-    Epilogue(Epilogue),
+    /// A product with a packed operand or an epilogue; made by the passes `epilogues` and `pack` only.
+    Planned(Planned),
+    /// A matrix, or a filter, as products read it fastest; made by the pass `pack` only.
+    Pack,
     /// The same elements under another shape.
     Reshape(Shape),
     /// Axes in another order: axis i of the result is axis `n[i]` of the operand.
@@ -130,8 +132,8 @@ pub enum Op {
 }
 
 impl Op {
-    /// Whether this build has products with an epilogue.
-    pub const EPILOGUES: bool = linked(used::EPILOGUE);
+    /// Whether this build has [`Op::Planned`].
+    pub const PLANNED: bool = linked(used::PLANNED);
 
     /// The name in error messages, plans and profiles.
     pub fn name(&self) -> &'static str {
@@ -152,7 +154,8 @@ impl Op {
             Op::Cast(_) => "cast",
             Op::StopGradient => "stop_gradient",
             Op::Region(_) => "region",
-            Op::Epilogue(e) => e.name(),
+            Op::Planned(p) => p.name(),
+            Op::Pack => "pack",
             Op::Reshape(_) => "reshape",
             Op::Transpose(_) => "transpose",
             Op::Broadcast(_) => "broadcast_to",
@@ -183,7 +186,7 @@ impl Op {
             Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::And | Op::Or | Op::Not => true,
             Op::Select | Op::Cast(_) | Op::StopGradient => true,
             Op::Input(_) | Op::Variable(_) | Op::Constant(_) | Op::Scalar(..) | Op::Iota(_) => false,
-            Op::Random(_) | Op::Region(_) | Op::Epilogue(_) | Op::Reshape(_) => false,
+            Op::Random(_) | Op::Region(_) | Op::Planned(_) | Op::Pack | Op::Reshape(_) => false,
             Op::Transpose(_) | Op::Broadcast(_) => false,
             Op::Slice(..) | Op::Pad(..) | Op::Concat(_) | Op::Matmul(..) | Op::Conv2d(_) => false,
             Op::Pool(_) | Op::Reduce(_) | Op::ArgReduce(_) => false,
@@ -213,8 +216,9 @@ impl Op {
                 r.check(inputs)?;
                 Ok(r.dtypes.iter().enumerate().map(|(i, &d)| (r.result_shape(i), d)).collect())
             }
-            Op::Epilogue(e) if linked(used::EPILOGUE) => e.infer(inputs),
-            Op::Epilogue(_) => self.not_linked(),
+            Op::Planned(p) if linked(used::PLANNED) => p.infer(inputs),
+            Op::Pack if linked(used::PLANNED) => one(planned::infer_pack(inputs)),
+            Op::Planned(_) | Op::Pack => self.not_linked(),
             Op::Reshape(_) | Op::Broadcast(_) => one(movement::infer_size(self, inputs)),
             Op::Concat(axis) => one(movement::infer_concat(*axis as usize, inputs)),
             Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) | Op::Reverse(_) if linked(used::MOVE) => {
@@ -243,8 +247,8 @@ impl Op {
             Op::Input(_) | Op::Variable(_) | Op::Constant(_) | Op::Scalar(..) | Op::Iota(_) => 0,
             Op::Random(_) | Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::And | Op::Or => 0,
             Op::Region(r) => r.workspace(),
-            Op::Epilogue(e) if linked(used::EPILOGUE) => e.workspace(inputs),
-            Op::Epilogue(_) => 0,
+            Op::Planned(p) if linked(used::PLANNED) => p.workspace(inputs),
+            Op::Planned(_) | Op::Pack => 0,
             Op::Not | Op::Select | Op::Cast(_) | Op::StopGradient | Op::Reshape(_) => 0,
             Op::Transpose(_) | Op::Broadcast(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => 0,
             Op::Conv2d(_)
@@ -296,8 +300,9 @@ impl Op {
                 elementwise::run::<K>(self, cpu, reads, writes)
             }
             Op::Region(r) => r.run::<K>(cpu, reads, writes, workspace),
-            Op::Epilogue(e) if K & used::EPILOGUE != 0 => e.run::<K>(cpu, reads, writes, workspace),
-            Op::Epilogue(_) => self.not_linked(),
+            Op::Planned(p) if K & used::PLANNED != 0 => p.run::<K>(cpu, reads, writes, workspace),
+            Op::Pack if K & used::PLANNED != 0 => planned::pack(reads, writes),
+            Op::Planned(_) | Op::Pack => self.not_linked(),
             Op::Reshape(_) if K & used::RESHAPE != 0 => movement::copy::<K>(reads, writes),
             Op::Concat(axis) if K & used::CONCAT != 0 => movement::concat::<K>(*axis as usize, reads, writes),
             Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) | Op::Reverse(_) if K & used::MOVE != 0 => {
@@ -305,7 +310,7 @@ impl Op {
             }
             Op::Matmul(ta, tb) if K & used::MATMUL != 0 => {
                 let [c] = writes else { return Err(misuse!("matmul: expected one result")) };
-                matmul::run(*ta, *tb, cpu, reads, c.slice::<f32>()?, workspace, crate::kernel::NOTHING)
+                matmul::run(*ta, *tb, false, cpu, reads, c.slice::<f32>()?, workspace, crate::kernel::NOTHING)
             }
             Op::Conv2d(c) if K & used::ANY_CONV != 0 => c.run::<K>(cpu, reads, writes, workspace),
             Op::Pool(p) if K & used::ANY_POOL != 0 => p.run::<K>(cpu, reads, writes),
@@ -350,7 +355,7 @@ impl Op {
             }
             Op::Select | Op::Cast(_) | Op::StopGradient => elementwise::vjp(self, inputs, y, g),
             Op::Random(_) => alloc::vec![None],
-            Op::Region(_) | Op::Epilogue(_) => {
+            Op::Region(_) | Op::Planned(_) | Op::Pack => {
                 y.fail(misuse!("{}: differentiate before the fuse pass", self.name()));
                 alloc::vec![None; inputs.len()]
             }

@@ -199,14 +199,14 @@ impl Region {
         if workspace.len() < wanted {
             return Err(misuse!("region: expected {wanted} words of workspace, got {}", workspace.len()));
         }
-        if !formula::run(cpu, self, &kinds, reads, writes) {
+        let found = formula::find(self, &kinds);
+        if !found.is_some_and(|found| found.run(cpu, self, reads, writes, None)) {
             self.interpret::<K>(cpu, reads, writes, workspace);
         }
         Ok(())
     }
 
-    /// The formula with a loop of its own that the region is on these operands, if it is one: the update of an
-    /// optimizer.
+    /// The formula with a loop of its own that the region is on these operands, if it is one.
     pub fn formula(&self, operands: &[(Shape, DType)]) -> Option<&'static str> {
         formula::name(self, operands)
     }

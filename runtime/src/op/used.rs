@@ -30,7 +30,7 @@ pub(super) const fn linked(kernels: Kernels) -> bool {
 /// What only the feature `full` calls.
 const FULL: Kernels = SORT
     | GATHER
-    | EPILOGUE
+    | PLANNED
     | SCATTER
     | INT8
     | FLOAT16
@@ -88,8 +88,8 @@ pub(super) const RESHAPE: Kernels = 1 << (AFTER_ROWS + 4);
 pub(super) const CONCAT: Kernels = 1 << (AFTER_ROWS + 5);
 /// Elementwise ops on int8.
 pub(super) const INT8: Kernels = 1 << (AFTER_ROWS + 6);
-/// Products with an epilogue.
-pub(super) const EPILOGUE: Kernels = 1 << (AFTER_ROWS + 8);
+/// Products with packed operands or epilogues.
+pub(super) const PLANNED: Kernels = 1 << (AFTER_ROWS + 8);
 /// Anything on float16.
 pub(super) const FLOAT16: Kernels = 1 << (AFTER_ROWS + 7);
 
@@ -147,7 +147,11 @@ impl Op {
                 let sums = if r.summed.iter().any(|&axes| axes > 0) { REDUCE } else { 0 };
                 r.code.iter().fold(sums, |set, i| set | i.op.kernel())
             }
-            Op::Epilogue(e) => EPILOGUE | e.product().kernels() | Op::Region(e.region.clone()).kernels(),
+            Op::Planned(p) => {
+                let after = p.epilogue.as_ref().map_or(0, |e| Op::Region(e.region.clone()).kernels());
+                PLANNED | p.product().kernels() | after
+            }
+            Op::Pack => PLANNED,
             Op::Reshape(_) => RESHAPE,
             Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) => MOVE,
             Op::Concat(_) => CONCAT,

@@ -21,11 +21,14 @@ pub struct PlanOptions {
     pub in_place: bool,
     /// Reserve the scratch memory that the fast matrix kernels pack into.
     pub workspace: bool,
+    /// Take sums in one order on every target, for devices with strict arithmetic: which passes a build has then
+    /// changes no result.
+    pub strict: bool,
 }
 
 impl Default for PlanOptions {
     fn default() -> PlanOptions {
-        PlanOptions { optimize: true, in_place: true, workspace: true }
+        PlanOptions { optimize: true, in_place: true, workspace: true, strict: false }
     }
 }
 
@@ -97,7 +100,7 @@ impl Plan {
     fn compile_graph(graph: &Graph, _: Option<&Variables>, options: &PlanOptions) -> Result<Plan> {
         let optimized;
         let graph = if options.optimize {
-            optimized = rewrite::optimize(graph, options.workspace)?;
+            optimized = rewrite::optimize(graph, options.workspace, options.strict)?;
             &optimized
         } else {
             optimized = rewrite::dce(graph)?;
@@ -115,11 +118,13 @@ impl Plan {
         c.inputs()?;
         c.lower()?;
         c.assigns()?;
+        let hoisted = c.hoist();
         c.lifetimes();
+        c.keep(hoisted);
         if options.in_place {
             c.in_place();
         }
-        c.finish()
+        c.finish(hoisted)
     }
 }
 
@@ -331,6 +336,68 @@ impl Compiler<'_> {
         }
     }
 
+    /// Moves the steps that depend on variables and constants alone to the beginning, where nothing is assigned; gives
+    /// their number.
+    fn hoist(&mut self) -> usize {
+        if !self.options.in_place || !self.graph.assigns.is_empty() {
+            return 0;
+        }
+        let mut writers = vec![0; self.rooms.len()];
+        for (home, _) in self.steps.iter().flat_map(|s| &s.writes) {
+            if let Home::Buffer(room, _) = home {
+                writers[*room] += 1;
+            }
+        }
+        // Rooms that one step fills, from nothing that changes.
+        let mut settled = vec![false; self.rooms.len()];
+        let early: Vec<bool> = self
+            .steps
+            .iter()
+            .map(|step| {
+                let known = |home: &Home| match home {
+                    Home::Buffer(room, _) => settled[*room],
+                    Home::Fixed(..) => true,
+                };
+                let rooms = step.writes.iter().filter_map(|(home, _)| match home {
+                    Home::Buffer(room, _) => Some(*room),
+                    Home::Fixed(..) => None,
+                });
+                let own = rooms.clone().all(|room| writers[room] == 1);
+                let early = own && step.reads.iter().all(|(home, _)| known(home));
+                rooms.for_each(|room| settled[room] = early);
+                early
+            })
+            .collect();
+        let mut order = early.iter();
+        let mut rest = Vec::new();
+        for step in core::mem::take(&mut self.steps) {
+            if order.next() == Some(&true) { self.steps.push(step) } else { rest.push(step) }
+        }
+        let hoisted = self.steps.len();
+        self.steps.append(&mut rest);
+        hoisted
+    }
+
+    /// What the first steps leave for the others stays from run to run.
+    fn keep(&mut self, hoisted: usize) {
+        let end = self.steps.len();
+        let (early, late) = self.steps.split_at(hoisted);
+        for (home, _) in early.iter().flat_map(|s| &s.writes) {
+            let needed = |s: &Draft| {
+                s.reads
+                    .iter()
+                    .any(|r| matches!((r.0, home), (Home::Buffer(a, _), Home::Buffer(b, _)) if a == *b))
+            };
+            if let Home::Buffer(room, _) = home
+                && (late.iter().any(needed) || self.rooms[*room].life.last == end)
+            {
+                self.rooms[*room].life.first = 0;
+                self.rooms[*room].life.last = end;
+                self.rooms[*room].pinned = true;
+            }
+        }
+    }
+
     fn lifetimes(&mut self) {
         let end = self.steps.len();
         for room in &mut self.rooms {
@@ -403,7 +470,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn finish(self) -> Result<Plan> {
+    fn finish(self, hoisted: usize) -> Result<Plan> {
         let used: Vec<usize> =
             (0..self.rooms.len()).filter(|&i| self.rooms[i].life.first != usize::MAX).collect();
         let lives: Vec<Lifetime> = used.iter().map(|&i| self.rooms[i].life).collect();
@@ -452,6 +519,7 @@ impl Compiler<'_> {
             outputs,
             variables: self.graph.variables.clone(),
             constants: self.constants,
+            hoisted,
             arena_bytes,
             live_bytes: memory::peak(&lives),
             tensor_bytes: self.steps.iter().flat_map(|s| &s.writes).map(|w| bytes(&w.1)).sum(),

@@ -78,7 +78,7 @@ pub struct Step {
 }
 
 /// Steps are decoded on the stack of microcontrollers.
-const _: () = assert!(size_of::<Step>() <= 1024);
+const _: () = assert!(size_of::<Step>() <= 1040);
 
 impl Step {
     /// The kernels that the step calls.
@@ -136,10 +136,11 @@ impl Step {
                 2 * (g.n * g.oh * g.ow * g.oc) as u64 * taps
             }),
             Op::Region(r) => (r.shape.numel() * r.code.len()) as u64,
-            Op::Epilogue(e) => {
-                let after = e.region.shape.numel() * e.region.code.len();
-                self.flops_of(&e.product()) + after as u64
+            Op::Planned(p) => {
+                let after = p.epilogue.as_ref().map_or(0, |e| e.region.shape.numel() * e.region.code.len());
+                self.flops_of(&p.product()) + after as u64
             }
+            Op::Pack => 0,
             Op::Reduce(_) | Op::ArgReduce(_) | Op::Pool(_) => {
                 self.reads.first().map_or(0, |r| r.shape.numel() as u64)
             }
@@ -178,6 +179,8 @@ mod heap {
     #[derive(Clone, Debug)]
     pub struct Plan {
         pub(crate) steps: Vec<Step>,
+        /// The first steps, which depend on variables and constants alone, of a plan that assigns none.
+        pub(crate) hoisted: usize,
         pub(crate) inputs: Vec<NamedSlot>,
         pub(crate) outputs: Vec<NamedSlot>,
         pub(crate) variables: Vec<Port>,
@@ -191,6 +194,12 @@ mod heap {
         /// The steps in order.
         pub fn steps(&self) -> &[Step] {
             &self.steps
+        }
+
+        /// How many steps, the first ones, need not run again while the variables stay the same: what they give does
+        /// not depend on the inputs.
+        pub fn hoisted(&self) -> usize {
+            self.hoisted
         }
 
         /// The inputs by number.

@@ -32,7 +32,10 @@ impl Plan {
         }
         // What the arena holds: slots whose bytes are whole.
         let mut whole: Vec<Slot> = self.inputs.iter().map(|i| i.slot).collect();
-        for (i, step) in self.steps.iter().enumerate() {
+        // The first steps may be left out of a second run.
+        let again = if self.hoisted > 0 { self.hoisted..self.steps.len() } else { 0..0 };
+        for i in (0..self.steps.len()).chain(again) {
+            let step = &self.steps[i];
             let at = |e: Error| e.within(&alloc::format!("step {i}"));
             if matches!(step.op, Op::Input(_) | Op::Variable(_) | Op::Constant(_)) {
                 return Err(format_error!("plan: step {i} is a source"));

@@ -3,9 +3,10 @@
 
 use super::{copy, rebuild};
 use crate::graph::Graph;
-use crate::op::epilogue::{Epilogue, Product};
 use crate::op::region::WRITES;
-use crate::op::{Binary, Conv2d, Node, OPERANDS, Op, Reduce, ReduceKind, Unary, ValueId};
+use crate::op::{
+    Binary, Epilogue, Kind, Node, OPERANDS, Op, Planned, Product, Reduce, ReduceKind, Unary, ValueId,
+};
 use crate::{DType, Result};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -89,15 +90,11 @@ pub fn epilogues(graph: &Graph) -> Result<Graph> {
             let mut v = v;
             while users[v.index()] == 1 {
                 let producer = graph.producer(v);
-                let product = match &producer.op {
-                    Op::Reshape(_) => {
-                        v = producer.inputs[0];
-                        continue;
-                    }
-                    Op::Matmul(ta, tb) => Product::Matmul(*ta, *tb),
-                    Op::Conv2d(Conv2d::Forward(window)) => Product::Conv2d(*window),
-                    _ => return None,
-                };
+                if matches!(producer.op, Op::Reshape(_)) {
+                    v = producer.inputs[0];
+                    continue;
+                }
+                let product = Product::of(&producer.op)?;
                 let (shape, _) = graph.kind(node.inputs[operand]);
                 return (shape == region.shape).then_some((graph.values[v.index()].1, operand, product));
             }
@@ -123,9 +120,40 @@ pub fn epilogues(graph: &Graph) -> Result<Graph> {
         debug_assert!(graph.nodes[at as usize].inputs.len() == 2);
         let others = inputs.iter().enumerate().filter(|(i, _)| *i != operand).map(|(_, v)| *v);
         let operands: Vec<ValueId> = product_inputs.into_iter().chain(others).collect();
-        let epilogue =
-            Epilogue { product, region: region.clone(), operand: operand as u8, place: place as u8 };
-        let first = new.push(Op::Epilogue(epilogue), &operands)?;
+        let epilogue = Some(Epilogue { region: region.clone(), operand: operand as u8, place: place as u8 });
+        let first = new.push(Op::Planned(Planned { product, packed: false, epilogue }), &operands)?;
+        Ok((0..node.results as u32).map(|i| ValueId(first.0 + i)).collect())
+    })
+}
+
+/// Weights of a graph that assigns none are packed once for the products that are worth it.
+pub fn pack(graph: &Graph) -> Result<Graph> {
+    if !graph.assigns.is_empty() {
+        return Ok(graph.clone());
+    }
+    let mut packed: Vec<Option<ValueId>> = vec![None; graph.values.len()];
+    rebuild(graph, &mut |new, node, inputs| {
+        let planned = match &node.op {
+            Op::Planned(planned) => Some(planned.clone()),
+            op => Product::of(op).map(|product| Planned { product, packed: false, epilogue: None }),
+        };
+        let Some(planned) = planned else { return copy(new, node, inputs) };
+        let kinds: Vec<Kind> = inputs[..2].iter().map(|v| new.kind(*v)).collect();
+        let mut weight = inputs[1];
+        while matches!(new.producer(weight).op, Op::Reshape(_)) {
+            weight = new.producer(weight).inputs[0];
+        }
+        let fixed = matches!(new.producer(weight).op, Op::Variable(_) | Op::Constant(_));
+        if !fixed || !planned.takes_panels(&kinds) {
+            return copy(new, node, inputs);
+        }
+        let mut operands = inputs.to_vec();
+        operands[1] = match packed[node.inputs[1].index()] {
+            Some(value) => value,
+            None => new.push(Op::Pack, &inputs[1..2])?,
+        };
+        packed[node.inputs[1].index()] = Some(operands[1]);
+        let first = new.push(Op::Planned(Planned { packed: true, ..planned }), &operands)?;
         Ok((0..node.results as u32).map(|i| ValueId(first.0 + i)).collect())
     })
 }

@@ -1,5 +1,5 @@
 //! Rewrite passes over graphs: fold, simplify, cse, dce, sums, recompute, fuse, epilogues,
-//! sums in regions. Each keeps what the graph computes.
+//! pack, sums in regions. Each keeps what the graph computes.
 
 mod edges;
 mod fuse;
@@ -7,7 +7,7 @@ mod passes;
 #[cfg(feature = "full")]
 mod sums;
 
-pub use edges::{epilogues, recompute, sums_in_regions};
+pub use edges::{epilogues, pack, recompute, sums_in_regions};
 pub use fuse::fuse;
 pub use passes::{cse, dce, fold, simplify};
 #[cfg(feature = "full")]
@@ -19,8 +19,9 @@ use crate::{Result, misuse};
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// All passes in the order that serves plans; with `workspace`, regions may need memory for partial sums.
-pub fn optimize(graph: &Graph, workspace: bool) -> Result<Graph> {
+/// All passes in the order that serves plans; with `workspace`, regions may need memory for partial sums. Of a strict
+/// plan, sums are taken inside of regions before anything is done that not every build does.
+pub fn optimize(graph: &Graph, workspace: bool, strict: bool) -> Result<Graph> {
     let mut graph = dce(graph)?;
     for _ in 0..4 {
         let before = graph.nodes.len();
@@ -38,8 +39,8 @@ pub fn optimize(graph: &Graph, workspace: bool) -> Result<Graph> {
     if !workspace {
         return Ok(fused);
     }
-    let fused =
-        if Op::EPILOGUES && std::env::var("NOEP").is_err() { dce(&epilogues(&fused)?)? } else { fused };
+    let fused = if strict { dce(&sums_in_regions(&fused)?)? } else { fused };
+    let fused = if Op::PLANNED { pack(&dce(&epilogues(&fused)?)?)? } else { fused };
     dce(&sums_in_regions(&fused)?)
 }
 

@@ -15,7 +15,7 @@ mod heap {
     use crate::arena::{Buffer, Memory};
     use crate::kernel::{Cpu, Level, Pool, flush_denormals, keep_denormals};
     use crate::plan::{NamedSlot, Place, Plan, Slot};
-    use crate::variables::Variables;
+    use crate::variables::{Stamp, Variables};
     use crate::{Element, Error, Result, Tensor, misuse};
     use alloc::sync::Arc;
 
@@ -117,6 +117,9 @@ mod heap {
         device: Device,
         arena: Buffer,
         variable_bytes: usize,
+        assigns: bool,
+        /// The variables for which the first steps of the plan have run.
+        hoisted_for: Stamp,
     }
 
     impl Session {
@@ -127,7 +130,9 @@ mod heap {
             plan.verify()?;
             let arena = Buffer::new(plan.arena_bytes());
             let variable_bytes = plan.variable_bytes();
-            Ok(Session { plan, device: device.clone(), arena, variable_bytes })
+            let assigns = plan.steps().iter().flat_map(|s| &s.writes).any(|w| w.place == Place::Variables);
+            let hoisted_for = Stamp::default();
+            Ok(Session { plan, device: device.clone(), arena, variable_bytes, assigns, hoisted_for })
         }
 
         /// The plan.
@@ -194,7 +199,8 @@ mod heap {
             }
         }
 
-        /// Runs every step: reads inputs and variables, writes outputs and assigned variables.
+        /// Runs every step: reads inputs and variables, writes outputs and assigned variables. The first steps, as many
+        /// as [`Plan::hoisted`] says, are left out where they ran before and the variables are still the same.
         ///
         /// **Errors** when the variables are not those that the plan was made for; the message of a failing step
         /// names it.
@@ -216,17 +222,29 @@ mod heap {
             let Device { level, pool, strict } = &self.device;
             let _denormals = if *strict { keep_denormals() } else { flush_denormals() };
             let cpu = Cpu::new(*level, pool.as_deref()).strict(*strict);
-            let buffer = variables.buffer_mut().bytes_mut();
-            let mut memory = Memory::new(self.arena.bytes_mut(), buffer, self.plan.constants.bytes())?;
-            let (from, to) = (range.start, range.end);
-            let steps = self.plan.steps().get(from..to);
-            let steps =
-                steps.ok_or_else(|| misuse!("session: steps {from}..{to} are not inside the plan"))?;
-            for (i, step) in range.zip(steps) {
+            let (buffer, state) = variables.run_buffer(self.assigns);
+            let mut memory =
+                Memory::new(self.arena.bytes_mut(), buffer.bytes_mut(), self.plan.constants.bytes())?;
+            let (mut from, to) = (range.start, range.end);
+            if self.plan.steps().get(from..to).is_none() {
+                return Err(misuse!("session: steps {from}..{to} are not inside the plan"));
+            }
+            let hoisted = self.plan.hoisted();
+            if from < hoisted {
+                if state.is(self.hoisted_for) {
+                    from = hoisted.min(to);
+                } else {
+                    self.hoisted_for = if from == 0 && to >= hoisted { state } else { Stamp::default() };
+                }
+            }
+            for (i, step) in (from..to).zip(&self.plan.steps()[from..to]) {
                 let mut operands = memory.operands(step)?;
-                step.op
-                    .run(&cpu, &operands.reads, &mut operands.writes, operands.workspace)
-                    .map_err(|e: Error| e.within(&alloc::format!("step {i}")))?;
+                step.op.run(&cpu, &operands.reads, &mut operands.writes, operands.workspace).map_err(
+                    |e: Error| {
+                        self.hoisted_for = Stamp::default();
+                        e.within(&alloc::format!("step {i}"))
+                    },
+                )?;
             }
             Ok(())
         }
