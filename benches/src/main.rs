@@ -33,6 +33,9 @@ struct Args {
     /// matrixmultiply, as `--peers=torch,burn`.
     #[arg(long, value_delimiter = ',', num_args = 0..=1, require_equals = true, default_missing_value = "all")]
     peers: Vec<String>,
+    /// Measure strict arithmetic beside the default.
+    #[arg(long)]
+    strict: bool,
     /// Instead of measuring, list the steps of each train step or inference with their times.
     #[arg(long)]
     profile: bool,
@@ -62,6 +65,9 @@ fn bench(args: &Args) -> Result<(), String> {
     let jobs = workload::jobs(&args.only, &args.threads, &args.inputs)?;
     let level = Level::best();
     let mut systems: Vec<Box<dyn System>> = vec![Box::new(ours::Gradling::new(level))];
+    if args.strict {
+        systems.push(Box::new(ours::Gradling::new(level).strict()));
+    }
     let (peers, missing) = peers::find(&args.peers)?;
     systems.extend(peers.into_iter().map(|peer| -> Box<dyn System> { Box::new(peer) }));
     let ceilings = Ceilings::measure(level);

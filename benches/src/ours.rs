@@ -19,12 +19,18 @@ use crate::workload::{Job, Net, Numbers, Work, pattern};
 pub struct Gradling {
     level: Level,
     ready: Vec<Ready>,
+    strict: bool,
 }
 
 impl Gradling {
     /// At a level of this machine.
     pub fn new(level: Level) -> Gradling {
-        Gradling { level, ready: Vec::new() }
+        Gradling { level, ready: Vec::new(), strict: false }
+    }
+
+    /// The same with strict arithmetic.
+    pub fn strict(self) -> Gradling {
+        Gradling { strict: true, ..self }
     }
 }
 
@@ -44,8 +50,9 @@ enum Ready {
 }
 
 impl Ready {
-    fn new(job: &Job, level: Level) -> Result<Ready> {
+    fn new(job: &Job, level: Level, strict: bool) -> Result<Ready> {
         let device = Device::new(level, job.threads)?;
+        let device = if strict { device.strict() } else { device };
         let tensor = |dims: &[usize], seed: usize| Tensor::new(dims, pattern(dims.iter().product(), seed));
         match job.work {
             Work::T1 => train(job, &device, models::mlp(), &[784]),
@@ -157,7 +164,7 @@ fn planned(
 ///
 /// **Errors** when the job cannot be made ready.
 fn plan(job: &Job, level: Level) -> Result<Option<(Plan, Variables)>> {
-    Ok(match Ready::new(job, level)? {
+    Ok(match Ready::new(job, level, false)? {
         Ready::Train(model, ..) => Some((model.train_plan(job.batch)?, model.variables().clone())),
         Ready::Predict(model, _) => Some((model.predict_plan(1)?, model.variables().clone())),
         Ready::Plan(session) => Some((session.plan().clone(), Variables::new())),
@@ -254,11 +261,11 @@ impl Ready {
 
 impl System for Gradling {
     fn name(&self) -> String {
-        "gradling".into()
+        if self.strict { "gradling strict" } else { "gradling" }.into()
     }
 
     fn prepare(&mut self, job: &Job) -> std::result::Result<Prepared, String> {
-        let mut ready = Ready::new(job, self.level).map_err(|e| e.to_string())?;
+        let mut ready = Ready::new(job, self.level, self.strict).map_err(|e| e.to_string())?;
         let check = ready.check().map_err(|e| e.to_string())?;
         self.ready.push(ready);
         Ok(Prepared::Ready(crate::measure::Ready { handle: self.ready.len() - 1, check }))

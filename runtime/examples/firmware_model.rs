@@ -3,13 +3,14 @@
 //!
 //! - `mlp.plan`: the inference plan, weights included;
 //! - `digit.bin`: a test picture of MNIST, 28x28 bytes;
-//! - `expected.txt`: ten lines `probability DIGIT VALUE BITS`, computed by the portable kernels of this machine.
+//! - `expected.txt`: ten lines `probability DIGIT VALUE BITS`, computed strictly, so that a microcontroller must answer the same
+//!   bits.
 //!
 //! `cargo run --release --package gradling --features mnist-subset --example firmware_model`
 
 use gradling::data::mnist::{self, Source};
 use gradling::nn::{Activation, Dense, Fit, Flatten, Loss, Metric, Optimizer, Sequential};
-use gradling::{Device, Level, Plan, Result, Session, Variables};
+use gradling::{Device, Plan, Result, Session, Variables};
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -29,7 +30,7 @@ fn main() -> Result<()> {
     let plan = model.export_plan(1)?;
 
     let digit = &data.test_x.as_u8()?[..784];
-    let mut session = Session::new(Plan::from_bytes(&plan)?, &Device::new(Level::Portable, 1)?)?;
+    let mut session = Session::new(Plan::from_bytes(&plan)?, &Device::default().strict())?;
     session.input_mut::<f32>(0)?.copy_from_slice(&test_x.as_f32()?[..784]);
     let mut variables = Variables::new();
     session.run(&mut variables)?;

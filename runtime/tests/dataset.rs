@@ -222,6 +222,27 @@ fn errors_and_panics_come_through_a_prefetch() {
 }
 
 #[test]
+fn a_prefetch_that_is_dropped_leaves_no_thread() {
+    let owned = Arc::new(());
+    for taken in [0, 1, 5] {
+        let own = owned.clone();
+        let mut items = Dataset::from_generator(move || {
+            let own = own.clone();
+            (0..).map(move |i| {
+                let _ = &own;
+                Ok(vec![Tensor::scalar_i32(i)])
+            })
+        })
+        .prefetch(2)
+        .iter();
+        assert_eq!(items.by_ref().take(taken).count(), taken);
+        drop(items);
+        // The thread held the iterator, and with it a count, until it ended.
+        assert_eq!(Arc::strong_count(&owned), 1, "after {taken} elements");
+    }
+}
+
+#[test]
 fn a_cache_is_filled_by_the_first_whole_iteration() {
     let made = Arc::new(AtomicUsize::new(0));
     let counter = made.clone();

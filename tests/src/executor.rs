@@ -101,7 +101,8 @@ impl Runner {
                 planned(&PlanOptions::default(), &Device::new(*level, *threads)?)?
             }
             Executor::PlanUnfused => {
-                let options = PlanOptions { optimize: false, in_place: false, workspace: false };
+                let options =
+                    PlanOptions { optimize: false, in_place: false, workspace: false, strict: false };
                 planned(&options, &Device::default())?
             }
             Executor::PlanFile => {

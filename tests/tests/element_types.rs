@@ -48,7 +48,7 @@ fn everywhere(inputs: &[Tensor], emit: impl for<'b> Fn(&[Var<'b>]) -> Vec<Var<'b
         }
         trace.finish()?
     };
-    let plain = PlanOptions { optimize: false, in_place: false, workspace: false };
+    let plain = PlanOptions { optimize: false, in_place: false, workspace: false, strict: false };
     for options in [PlanOptions::default(), plain] {
         let plan = Plan::compile(&graph, &options)?;
         let read = Plan::from_bytes(&plan.to_bytes()?)?;
@@ -410,9 +410,10 @@ fn variables_of_both_types_are_assigned_in_place() {
         trace.output("before", trace.variable(h).reverse(&[0]));
         trace.finish().expect("a graph")
     };
-    for options in
-        [PlanOptions::default(), PlanOptions { optimize: false, in_place: false, workspace: false }]
-    {
+    for options in [
+        PlanOptions::default(),
+        PlanOptions { optimize: false, in_place: false, workspace: false, strict: false },
+    ] {
         let mut variables = variables.clone();
         let plan = Plan::compile(&graph, &options).expect("a plan");
         let mut session = Session::new(plan, &Device::default()).expect("a session");

@@ -9,14 +9,12 @@ use crate::{
     toolchain::{Cross, Library, THUMB_V7EM, qemu},
 };
 
-/// Largest difference between a probability on the microcontroller and on the host.
-const TOLERANCE: f64 = 1e-6;
 /// The variable that names the folder between the host's program and the firmware's build.
 const FILES: &str = "GRADLING_FIRMWARE_DIR";
 
 /// Trains the model on the host (`model`, the runtime's example `firmware_model`, which writes the plan, a picture and the
-/// probabilities that this machine computes), builds `runtime/examples/cortex-m` around them, runs it on an emulated
-/// Cortex-M7 and compares its `probability DIGIT VALUE` lines with the host's. The firmware must also say how much
+/// probabilities that this machine computes strictly), builds `runtime/examples/cortex-m` around them, runs it on an emulated
+/// Cortex-M7 and compares its `probability DIGIT VALUE BITS` lines with the host's, which must be the same. The firmware must also say how much
 /// memory it takes, and end the emulator through semihosting.
 ///
 /// # Errors
@@ -46,56 +44,57 @@ pub fn firmware(model: &Path) -> Result<()> {
         .lines()
         .find(|line| line.starts_with("arena ") && line.contains(" flash "))
         .context("the firmware prints no line `arena N bytes, flash N bytes`")?;
-    let difference = compare(&probabilities(&device), &probabilities(&host))?;
-    println!("firmware: ten probabilities within {difference:.1e} of the host's; {memory}");
+    compare(&probabilities(&device), &probabilities(&host))?;
+    println!("firmware: ten probabilities with the bits of the host's; {memory}");
     Ok(())
 }
 
-/// The lines `probability DIGIT VALUE`.
-fn probabilities(text: &str) -> BTreeMap<usize, f64> {
+/// The bits in the lines `probability DIGIT VALUE BITS`.
+fn probabilities(text: &str) -> BTreeMap<usize, u32> {
     let rows = text.lines().filter_map(|line| {
         let mut words = line.strip_prefix("probability ")?.split_whitespace();
-        Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
+        let digit = words.next()?.parse().ok()?;
+        let bits = words.nth(1)?.strip_prefix("0x")?;
+        Some((digit, u32::from_str_radix(bits, 16).ok()?))
     });
     rows.collect()
 }
 
-fn compare(device: &BTreeMap<usize, f64>, host: &BTreeMap<usize, f64>) -> Result<f64> {
+fn compare(device: &BTreeMap<usize, u32>, host: &BTreeMap<usize, u32>) -> Result<()> {
     if !(0..10).eq(device.keys().copied()) || !(0..10).eq(host.keys().copied()) {
         bail!(
-            "expected ten lines `probability DIGIT VALUE`, got {} and the host's {}",
+            "expected ten lines `probability DIGIT VALUE BITS`, got {} and the host's {}",
             device.len(),
             host.len()
         );
     }
-    let mut largest = 0.0_f64;
-    for (digit, value) in device {
-        let difference = (value - host[digit]).abs();
-        if difference.is_nan() || difference > TOLERANCE {
-            bail!("probability of {digit}: {value} on the device, {} on the host", host[digit]);
+    for (digit, bits) in device {
+        let (device, host) = (f32::from_bits(*bits), f32::from_bits(host[digit]));
+        if device.to_bits() != host.to_bits() {
+            bail!("probability of {digit}: {device:e} on the device, {host:e} on the host");
         }
-        largest = largest.max(difference);
     }
-    Ok(largest)
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::{compare, probabilities};
 
-    fn lines(of: impl Fn(usize) -> f64) -> String {
-        (0..10).map(|digit| format!("probability {digit} {:.8e} 0x0\n", of(digit))).collect()
+    fn lines(of: impl Fn(usize) -> f32) -> String {
+        (0..10)
+            .map(|digit| format!("probability {digit} {:.8e} {:#010x}\n", of(digit), of(digit).to_bits()))
+            .collect()
     }
 
     #[test]
-    fn probabilities_are_compared_one_by_one() {
+    fn probabilities_are_compared_bit_by_bit() {
         let host = probabilities(&lines(|_| 0.1));
-        let close = lines(|digit| if digit == 3 { 0.1 + 5e-7 } else { 0.1 });
-        assert!(compare(&probabilities(&format!("arena 4096 bytes\n{close}")), &host).is_ok());
-        for wrong in [0.2, f64::NAN] {
+        assert!(compare(&probabilities(&format!("arena 4096 bytes\n{}", lines(|_| 0.1))), &host).is_ok());
+        for wrong in [0.1_f32.next_up(), 0.2, f32::NAN] {
             let text = lines(|digit| if digit == 9 { wrong } else { 0.1 });
             assert!(compare(&probabilities(&text), &host).is_err());
         }
-        assert!(compare(&probabilities("probability 0 0.1"), &host).is_err());
+        assert!(compare(&probabilities("probability 0 0.1 0x3dcccccd"), &host).is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! Data sets: files on disk become [`Tensor`](crate::tensor::Tensor)s, tensors become batches.
 
+pub(crate) mod ahead;
 pub mod archive;
 mod augment;
 pub mod cifar10;

@@ -3,11 +3,12 @@
 use super::micro::{Kernel, Micro, Tile, Vector, kernels, tile, transpose};
 use core::arch::aarch64::*;
 
-/// Four lanes of NEON.
+/// Four lanes of NEON; fused unless `STRICT`.
 #[derive(Copy, Clone)]
-struct F32x4(float32x4_t);
+struct F32x4<const STRICT: bool>(float32x4_t);
 
-impl Vector for F32x4 {
+impl<const STRICT: bool> Vector for F32x4<STRICT> {
+    const STRICT: bool = STRICT;
     const LANES: usize = 4;
     const FREE_MASKS: bool = false;
     type Mask = usize;
@@ -69,7 +70,12 @@ impl Vector for F32x4 {
     #[inline(always)]
     unsafe fn multiply_add(self, a: Self, b: Self) -> Self {
         // SAFETY: the trait's contract.
-        unsafe { F32x4(vfmaq_f32(self.0, a.0, b.0)) }
+        unsafe {
+            if STRICT {
+                return F32x4(vaddq_f32(self.0, vmulq_f32(a.0, b.0)));
+            }
+            F32x4(vfmaq_f32(self.0, a.0, b.0))
+        }
     }
 }
 
@@ -78,7 +84,15 @@ impl Vector for F32x4 {
 #[target_feature(enable = "neon")]
 unsafe fn neon<const R: usize, const N: usize, const BY_COLUMNS: bool>(t: &Tile) {
     // SAFETY: the caller's.
-    unsafe { tile::<F32x4, R, N, BY_COLUMNS>(t) }
+    unsafe { tile::<F32x4<false>, R, N, BY_COLUMNS>(t) }
+}
+
+/// # Safety
+/// NEON is available; see [`tile`].
+#[target_feature(enable = "neon")]
+unsafe fn strict<const R: usize, const N: usize, const BY_COLUMNS: bool>(t: &Tile) {
+    // SAFETY: the caller's.
+    unsafe { tile::<F32x4<true>, R, N, BY_COLUMNS>(t) }
 }
 
 /// NEON: 8 × 8.
@@ -89,4 +103,12 @@ pub(super) static NEON: Micro = Micro {
     by_rows: kernels!(neon, false, [1 2 3 4 5 6 7 8], [1 2]),
     by_columns: kernels!(neon, true, [1 2 3 4 5 6 7 8], [1 2]),
     transpose,
+};
+
+/// NEON without fused multiply-add: 6 × 8, which leaves registers for the products.
+pub(super) static STRICT: Micro = Micro {
+    rows: 6,
+    by_rows: kernels!(strict, false, [1 2 3 4 5 6], [1 2]),
+    by_columns: kernels!(strict, true, [1 2 3 4 5 6], [1 2]),
+    ..NEON
 };

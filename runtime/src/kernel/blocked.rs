@@ -75,7 +75,7 @@ impl Extents {
     pub fn chosen(&self, cpu: &Cpu, workspace: usize, packed: bool) -> Option<(&'static Micro, usize)> {
         // Tiles for one row are wider than panels.
         let least = if packed { 2 } else { 0 };
-        let micro = family(cpu.level(), self.m.max(least), self.n)?;
+        let micro = family(cpu, self.m.max(least), self.n)?;
         if self.m == 0 || self.n == 0 {
             return Some((micro, 0));
         }

@@ -1,5 +1,6 @@
 //! What one core does at most: the ceilings that benchmarks hold kernels against.
 
+use super::Cpu;
 use super::Level;
 use super::micro::{Micro, Tile, family};
 use super::vector::leveled;
@@ -67,7 +68,7 @@ impl Ceilings {
     pub fn measure(level: Level) -> Ceilings {
         assert!(Level::available().contains(&level), "ceilings: this machine does not run {level}");
         let registers = registers(level);
-        let tile = family(level, 1 << 10, 1 << 10).map_or(registers, tile);
+        let tile = family(&Cpu::new(level, None), 1 << 10, 1 << 10).map_or(registers, tile);
         Ceilings { level, registers, tile, copy: Memory::ALL.map(|memory| copy(level, memory)) }
     }
 

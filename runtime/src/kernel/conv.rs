@@ -473,6 +473,15 @@ mod tests {
                 same(&got.0, &want.0, terms, &std::format!("{level:?} {v:?}"));
                 same(&got.1, &want.1, terms, &std::format!("input {level:?} {v:?}"));
                 same(&got.2, &want.2, v.n * v.oh * v.ow, &std::format!("filter {level:?} {v:?}"));
+                let bits = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits());
+                let strict = cpu.strict(true);
+                let mut exact = (vec![f32::NAN; dy.len()], vec![f32::NAN; x.len()], vec![f32::NAN; w.len()]);
+                conv2d(&strict, v, &x, &w, &mut exact.0, &mut space[0]);
+                conv2d_input_grad(&strict, v, &dy, &w, &mut exact.1, &mut space[1]);
+                conv2d_filter_grad(&strict, v, &x, &dy, &mut exact.2, &mut space[2]);
+                assert!(bits(&exact.0, &want.0), "strict {level:?} {v:?}");
+                assert!(bits(&exact.1, &want.1), "strict input {level:?} {v:?}");
+                assert!(bits(&exact.2, &want.2), "strict filter {level:?} {v:?}");
                 if v.groups == 1 {
                     let mut panels = vec![f32::NAN; w.len()];
                     crate::kernel::panels::pack(&w, v.oc, &mut panels);
@@ -480,11 +489,11 @@ mod tests {
                     let mut space = vec![f32::NAN; v.extents().workspace() / part];
                     conv2d_packed(&cpu, v, &x, &panels, &mut packed, &mut space, NOTHING);
                     same(&packed, &want.0, terms, &std::format!("packed {level:?} {v:?}"));
+                    conv2d_packed(&strict, v, &x, &panels, &mut packed, &mut space, NOTHING);
+                    assert!(bits(&packed, &want.0), "strict packed {level:?} {v:?}");
                 }
                 if part == 1 {
                     let first = first.get_or_insert_with(|| got.clone());
-                    let bits =
-                        |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits());
                     assert!(bits(&first.0, &got.0) && bits(&first.1, &got.1) && bits(&first.2, &got.2));
                 }
             }

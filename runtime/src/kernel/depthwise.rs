@@ -41,7 +41,8 @@ pub(super) fn conv2d(cpu: &Cpu, v: &Conv, x: &[f32], w: &[f32], y: &mut [f32], t
         let y = unsafe { y.range(row * line, line) };
         let x = &x[row / v.oh * v.h * v.w * v.c..][..v.h * v.w * v.c];
         let oy = row % v.oh;
-        leveled!(cpu.level(), forward_row(v: &Conv, oy: usize, x: &[f32], w: &[f32], y: &mut [f32]));
+        let strict = cpu.is_strict();
+        leveled!(cpu.level(), forward_row(v: &Conv, oy: usize, strict: bool, x: &[f32], w: &[f32], y: &mut [f32]));
         then(row * line..(row + 1) * line);
     });
 }
@@ -71,7 +72,11 @@ pub(super) fn filter_grad(cpu: &Cpu, v: &Conv, x: &[f32], dy: &[f32], dw: &mut [
     spread(cpu, v, v.kh * v.kw, &|tap| {
         // SAFETY: each task has its own tap of dw.
         let dw = unsafe { dw.range(tap * v.c, v.c) };
-        leveled!(cpu.level(), filter_tap(v: &Conv, tap: usize, x: &[f32], dy: &[f32], dw: &mut [f32]));
+        let strict = cpu.is_strict();
+        leveled!(
+            cpu.level(),
+            filter_tap(v: &Conv, tap: usize, strict: bool, x: &[f32], dy: &[f32], dw: &mut [f32])
+        );
     });
 }
 
@@ -89,9 +94,10 @@ fn source(padded: usize, tap: usize, stride: usize, extent: usize) -> Option<usi
 }
 
 #[inline(always)]
-fn forward_row(v: &Conv, oy: usize, x: &[f32], w: &[f32], y: &mut [f32]) {
+fn forward_row(v: &Conv, oy: usize, strict: bool, x: &[f32], w: &[f32], y: &mut [f32]) {
     let top = (oy * v.sh).checked_sub(v.pad_top);
-    let three = [v.kh, v.kw, v.dh, v.dw] == [3, 3, 1, 1];
+    // Its three sums a pixel are not those of the portable loop.
+    let three = !strict && [v.kh, v.kw, v.dh, v.dw] == [3, 3, 1, 1];
     // The output columns whose nine taps are all on the image.
     let begin = v.pad_left.div_ceil(v.sw).min(v.ow);
     let end = ((v.w + v.pad_left).checked_sub(3).map_or(0, |last| last / v.sw + 1)).clamp(begin, v.ow);
@@ -188,9 +194,10 @@ fn backward_lanes<const L: usize, const PART: bool>(
 ) {
     for ix in 0..v.w {
         let mut sum = [0.0; L];
-        for ky in 0..v.kh {
+        // The pixels of dy in ascending order, as in the portable loop.
+        for ky in (0..v.kh).rev() {
             let Some(oy) = source(iy + v.pad_top, ky * v.dh, v.sh, v.oh) else { continue };
-            for kx in 0..v.kw {
+            for kx in (0..v.kw).rev() {
                 let Some(ox) = source(ix + v.pad_left, kx * v.dw, v.sw, v.ow) else { continue };
                 let dy: [f32; L] = lanes::<L, PART>(dy, (oy * v.ow + ox) * v.c + at, valid);
                 let w: [f32; L] = lanes::<L, PART>(w, (ky * v.kw + kx) * v.c + at, valid);
@@ -204,8 +211,8 @@ fn backward_lanes<const L: usize, const PART: bool>(
 }
 
 #[inline(always)]
-fn filter_tap(v: &Conv, tap: usize, x: &[f32], dy: &[f32], dw: &mut [f32]) {
-    by_channels!(v.c, filter_lanes(v, tap, x, dy, dw));
+fn filter_tap(v: &Conv, tap: usize, strict: bool, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+    by_channels!(v.c, filter_lanes(v, tap, strict, x, dy, dw));
 }
 
 #[inline(always)]
@@ -214,6 +221,7 @@ fn filter_lanes<const L: usize, const PART: bool>(
     at: usize,
     valid: usize,
     tap: usize,
+    strict: bool,
     x: &[f32],
     dy: &[f32],
     dw: &mut [f32],
@@ -223,8 +231,8 @@ fn filter_lanes<const L: usize, const PART: bool>(
     for image in 0..v.n {
         for oy in 0..v.oh {
             let Some(iy) = inside(oy * v.sh + ky * v.dh, v.pad_top, v.h) else { continue };
-            // A sum per row first: long chains of additions lose digits.
-            let mut row = [0.0; L];
+            // A sum per row first: long chains of additions lose digits. Strict sums are such chains.
+            let mut row = if strict { sum } else { [0.0; L] };
             for ox in 0..v.ow {
                 let Some(ix) = inside(ox * v.sw + kx * v.dw, v.pad_left, v.w) else { continue };
                 let x: [f32; L] = lanes::<L, PART>(x, ((image * v.h + iy) * v.w + ix) * v.c + at, valid);
@@ -234,7 +242,7 @@ fn filter_lanes<const L: usize, const PART: bool>(
                 }
             }
             for l in 0..L {
-                sum[l] += row[l];
+                sum[l] = if strict { row[l] } else { sum[l] + row[l] };
             }
         }
     }

@@ -120,7 +120,7 @@ impl Direct {
     /// The microkernels and the number of tasks; nothing where the level has none or the workspace is too short.
     pub fn chosen(&self, cpu: &Cpu, workspace: usize) -> Option<(&'static Micro, usize)> {
         let rows = if self.filter_grad { self.kh * self.kw * self.c } else { self.n * self.oh * self.ow };
-        Some((family(cpu.level(), rows, self.oc)?, self.affordable(cpu, workspace)?))
+        Some((family(cpu, rows, self.oc)?, self.affordable(cpu, workspace)?))
     }
 
     /// Rows of x for the output rows, and the strip itself: part of x, or a copy in `space` with its columns of

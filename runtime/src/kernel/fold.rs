@@ -4,7 +4,11 @@
 //! added in the order of the chunks, so the number of threads changes no bit.
 
 use super::product;
-use super::tile::{CHUNK, TILE};
+
+/// Elements of a chunk, about: the same on every target, so that sums are.
+const CHUNK: usize = 1 << 14;
+/// The most partial sums of a result with several rows side by side.
+const WIDTH: usize = 256;
 
 /// How a loop is cut where results are summed.
 #[derive(Clone, Copy)]
@@ -25,7 +29,7 @@ impl Chunks {
 
 /// Partial sums of a result with rows of `columns`: several rows side by side where they are short.
 pub(super) fn width(columns: usize) -> usize {
-    if columns == 0 || columns > TILE { columns } else { TILE / columns * columns }
+    if columns == 0 || columns > WIDTH { columns } else { WIDTH / columns * columns }
 }
 
 /// The `f32`s of workspace for a loop over `total` elements, of whose results some are summed to so many columns each.
@@ -34,13 +38,13 @@ pub fn workspace(total: usize, columns: impl Iterator<Item = usize> + Clone) -> 
     product(&[Chunks::new(total, widest).count, columns.map(width).sum()])
 }
 
-/// Adds the elements from `start` of the loop on to the partial sums.
+/// Adds the elements from `start` of a chunk on to the partial sums.
 #[inline(always)]
-pub(super) fn add(elements: &[u32], start: usize, columns: usize, partial: &mut [f32]) {
+pub(super) fn add(elements: &[u32], start: usize, partial: &mut [f32]) {
     let row = partial.len();
     let mut rest = elements;
-    // Tiles begin with a first column where they hold whole rows; elsewhere in the middle of one.
-    let mut at = if start.is_multiple_of(columns) { 0 } else { start % columns };
+    // Partial sums are whole rows, and so are most tiles: an element's place depends on the chunk alone.
+    let mut at = if start.is_multiple_of(row) { 0 } else { start % row };
     while !rest.is_empty() {
         let (now, later) = rest.split_at((row - at).min(rest.len()));
         for (sum, &word) in partial[at..].iter_mut().zip(now) {

@@ -148,6 +148,14 @@ mod tests {
                 }
                 let first = first.get_or_insert_with(|| got.clone());
                 assert!(first.iter().zip(&got).all(|(a, b)| a.to_bits() == b.to_bits()), "{level:?} {g:?}");
+                let strict = cpu.strict(true);
+                for len in [gemm_workspace(g), gemm_workspace(g) / 2, 0] {
+                    gemm(&strict, g, &a, &b, &mut got, &mut vec![f32::NAN; len]);
+                    assert!(
+                        got.iter().zip(&want).all(|(a, b)| a.to_bits() == b.to_bits()),
+                        "{level:?} {g:?}"
+                    );
+                }
                 if !g.trans_b {
                     let mut panels = vec![f32::NAN; b.len()];
                     crate::kernel::panels::pack(&b, g.n, &mut panels);
@@ -156,6 +164,8 @@ mod tests {
                         let mut space = vec![f32::NAN; space];
                         gemm_packed(&cpu, g, &a, &panels, &mut packed, &mut space, NOTHING);
                         assert!(packed.iter().zip(&want).all(|(got, want)| (got - want).abs() <= tolerance));
+                        gemm_packed(&strict, g, &a, &panels, &mut packed, &mut space, NOTHING);
+                        assert!(packed.iter().zip(&want).all(|(a, b)| a.to_bits() == b.to_bits()));
                     }
                 }
                 for short in [0, 1, gemm_workspace(g) / 2] {

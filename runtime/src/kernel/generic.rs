@@ -1,4 +1,7 @@
 //! The portable kernels: plain loops, the reference that every other level is tested against.
+//!
+//! Each sum of a product begins with zero and takes its terms one after another, in ascending order of what is summed
+//! over. That order, and a rounding after each multiplication and addition, is what strict kernels reproduce.
 
 use super::panels::Panels;
 use super::{Conv, Gemm, Pool2d};
@@ -12,7 +15,7 @@ pub fn gemm(g: &Gemm, a: &[f32], b: &[f32], c: &mut [f32]) {
         let at = |p: usize| if trans_a { a[p * m + i] } else { a[i * k + p] };
         if trans_b {
             for (j, y) in row.iter_mut().enumerate() {
-                *y = b[j * k..(j + 1) * k].iter().enumerate().map(|(p, b)| at(p) * b).sum();
+                *y = b[j * k..(j + 1) * k].iter().enumerate().fold(0.0, |sum, (p, b)| sum + at(p) * b);
             }
         } else {
             row.fill(0.0);
@@ -101,7 +104,8 @@ pub fn conv2d_input_grad(v: &Conv, dy: &[f32], w: &[f32], dx: &mut [f32]) {
             let (group, row) = (ci / cg, tap * cg + ci % cg);
             let w = &w[row * v.oc + group * ocg..][..ocg];
             let dy = &dy[py * v.oc + group * ocg..][..ocg];
-            dx[px * v.c + ci] += w.iter().zip(dy).map(|(w, dy)| w * dy).sum::<f32>();
+            let dx = &mut dx[px * v.c + ci];
+            *dx = w.iter().zip(dy).fold(*dx, |sum, (w, dy)| sum + w * dy);
         }
     });
 }

@@ -1,7 +1,8 @@
 //! Microkernels: the product of a few rows and a few vectors of columns held in registers.
 //!
 //! One body serves every instruction set through [`Vector`]. Each element of c is one chain of multiply-adds over k in
-//! ascending order, whatever the shape of the tile, so that tiling never changes a bit.
+//! ascending order, whatever the shape of the tile, so that tiling never changes a bit. Strict vectors round products
+//! and go on from c where they add to it: then the chain is that of the portable loops.
 // Targets without vectors have no family, so nothing here is reached.
 #![cfg_attr(
     not(any(
@@ -12,7 +13,7 @@
     allow(dead_code, unused_macros, unused_imports)
 )]
 
-use super::Level;
+use super::{Cpu, Level};
 
 /// A vector register of `f32`.
 ///
@@ -32,6 +33,8 @@ pub(super) trait Vector: Copy {
     /// Whether there are few kernels: tiles of several vectors have none cut short, only the largest are unrolled, and
     /// tiles of one vector that is whole run as if it were cut short.
     const FEW: bool = false;
+    /// Whether products are rounded before they are added, and sums that are added to c begin with it.
+    const STRICT: bool;
     /// The mask of the first `lanes` lanes, 1 to `LANES`.
     unsafe fn mask(lanes: usize) -> Self::Mask;
     unsafe fn zero() -> Self;
@@ -43,7 +46,7 @@ pub(super) trait Vector: Copy {
     /// Writes the lanes of the mask and nothing else.
     unsafe fn store_part(self, to: *mut f32, mask: Self::Mask);
     unsafe fn add(self, other: Self) -> Self;
-    /// `self + a · b`.
+    /// `self + a · b`, rounded once or, if strict, twice.
     unsafe fn multiply_add(self, a: Self, b: Self) -> Self;
 }
 
@@ -136,10 +139,10 @@ pub(super) unsafe fn tile<V: Vector, const R: usize, const N: usize, const BY_CO
             unrolled!(N, J => {
                 let to = t.c.add(I * t.c_step + J * V::LANES);
                 if J + 1 == N && part {
-                    let sum = if t.add { V::load_part(to, mask).add(acc[I][J]) } else { acc[I][J] };
+                    let sum = if t.add && !V::STRICT { V::load_part(to, mask).add(acc[I][J]) } else { acc[I][J] };
                     sum.store_part(to, mask);
                 } else {
-                    let sum = if t.add { V::load(to).add(acc[I][J]) } else { acc[I][J] };
+                    let sum = if t.add && !V::STRICT { V::load(to).add(acc[I][J]) } else { acc[I][J] };
                     sum.store(to);
                 }
             });
@@ -164,6 +167,9 @@ unsafe fn sums<V: Vector, const R: usize, const N: usize, const BY_COLUMNS: bool
     // SAFETY: the offsets stay inside the operands the caller vouches for.
     unsafe {
         let mut acc = [[V::zero(); N]; R];
+        if V::STRICT && t.add {
+            unrolled!(R, I => { acc[I] = vectors::<V, N, PART>(t.c.add(I * t.c_step), mask); });
+        }
         let mut segments = segments;
         while segments > 0 {
             segments -= 1;
@@ -269,9 +275,13 @@ pub(super) unsafe fn transpose(
     }
 }
 
-/// The families of the level that suit a product of `m` rows and `n` columns; none for [`Level::Portable`].
-pub(super) fn family(level: Level, m: usize, n: usize) -> Option<&'static Micro> {
-    match level {
+/// The families of the processor that suit a product of `m` rows and `n` columns; none for [`Level::Portable`].
+pub(super) fn family(cpu: &Cpu, m: usize, n: usize) -> Option<&'static Micro> {
+    match cpu.level() {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 if cpu.is_strict() => Some(&super::x86::AVX512_STRICT),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 if cpu.is_strict() => Some(&super::x86::AVX2_STRICT),
         #[cfg(target_arch = "x86_64")]
         Level::Avx512 if m == 1 && n > super::x86::AVX512.columns() => Some(&super::x86::AVX512_ROW),
         #[cfg(target_arch = "x86_64")]
@@ -285,9 +295,13 @@ pub(super) fn family(level: Level, m: usize, n: usize) -> Option<&'static Micro>
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => Some(&super::x86::AVX2),
         #[cfg(target_arch = "aarch64")]
+        Level::Neon if cpu.is_strict() => Some(&super::aarch64::STRICT),
+        #[cfg(target_arch = "aarch64")]
         Level::Neon => Some(&super::aarch64::NEON),
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
         Level::Simd128 => Some(&super::wasm32::SIMD128),
+        #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+        Level::RelaxedSimd if cpu.is_strict() => Some(&super::wasm32::SIMD128),
         #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
         Level::RelaxedSimd => Some(&super::wasm32::RELAXED),
         _ => {

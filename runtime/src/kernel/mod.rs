@@ -45,7 +45,7 @@ pub use gemm::{Gemm, gemm, gemm_chosen, gemm_packed, gemm_takes_panels, gemm_the
 pub use level::Level;
 pub use pool::{Pool2d, average_pool2d, average_pool2d_grad, max_pool2d, max_pool2d_grad};
 pub use threads::Pool;
-pub use vector::{Reduce, flush_denormals, reduce};
+pub use vector::{Reduce, flush_denormals, keep_denormals, reduce};
 pub use view::{Bits, View, ViewMut};
 
 /// Whether small code goes before the speed of what is rare: in a page, which downloads every byte of it. The build of
@@ -70,13 +70,29 @@ pub(crate) fn own_workspace(_len: usize) -> [f32; 0] {
 pub struct Cpu<'p> {
     level: Level,
     pool: Option<&'p Pool>,
+    strict: bool,
 }
 
 impl<'p> Cpu<'p> {
     /// A processor of this level; a level that the machine lacks becomes [`Level::Portable`].
     pub fn new(level: Level, pool: Option<&'p Pool>) -> Cpu<'p> {
         let level = if Level::available().contains(&level) { level } else { Level::Portable };
-        Cpu { level, pool }
+        Cpu { level, pool, strict: false }
+    }
+
+    /// This processor, computing what the portable loops compute, bit for bit, if `strict`.
+    ///
+    /// Products then round after each multiplication and each addition, and add the terms of a sum one after another.
+    /// All other kernels do so anyway. Convolutions read zeros where the portable loops skip padding: a filter that is
+    /// not finite shows the difference.
+    pub fn strict(self, strict: bool) -> Cpu<'p> {
+        Cpu { strict, ..self }
+    }
+
+    /// Whether products are those of the portable loops.
+    #[inline(always)]
+    pub fn is_strict(&self) -> bool {
+        self.strict
     }
 
     /// The level, one of [`Level::available`].
@@ -109,7 +125,7 @@ impl<'p> Cpu<'p> {
 impl Default for Cpu<'_> {
     /// One thread at the best level of this machine.
     fn default() -> Self {
-        Cpu { level: Level::best(), pool: None }
+        Cpu { level: Level::best(), pool: None, strict: false }
     }
 }
 

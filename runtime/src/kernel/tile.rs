@@ -441,7 +441,7 @@ fn tiles<P: Program>(
             if program.sums(i) {
                 let columns = write.shape().numel();
                 let (own, later) = rest.split_at_mut(fold::width(columns));
-                fold::add(&registers.read(r)[..registers.count], start, columns, own);
+                fold::add(&registers.read(r)[..registers.count], start - range.start, own);
                 rest = later;
             } else {
                 store::<P>(&registers, r, write, start);

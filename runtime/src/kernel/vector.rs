@@ -124,8 +124,9 @@ pub(crate) fn set_control_word(word: u32) {
     let _ = word;
 }
 
-/// Restores the handling of denormal numbers of its thread when dropped; made by [`flush_denormals`].
-#[must_use = "denormals are flushed while this guard lives"]
+/// Restores the handling of denormal numbers of its thread when dropped; made by [`flush_denormals`] and
+/// [`keep_denormals`].
+#[must_use = "denormals are handled so while this guard lives"]
 pub struct FlushDenormals {
     saved: u32,
     /// The word belongs to one thread, so the guard must not move to another.
@@ -138,13 +139,21 @@ impl Drop for FlushDenormals {
     }
 }
 
+const FLUSH_TO_ZERO: u32 = 1 << 15;
+const DENORMALS_ARE_ZERO: u32 = 1 << 6;
+
 /// Reads and writes denormal numbers as zero on this thread, and on the threads that run tasks for it, while the
 /// guard lives. Does nothing on processors other than x86-64.
 pub fn flush_denormals() -> FlushDenormals {
-    const FLUSH_TO_ZERO: u32 = 1 << 15;
-    const DENORMALS_ARE_ZERO: u32 = 1 << 6;
     let saved = control_word();
     set_control_word(saved | FLUSH_TO_ZERO | DENORMALS_ARE_ZERO);
+    FlushDenormals { saved, thread: PhantomData }
+}
+
+/// As [`flush_denormals`], but computes with denormal numbers, as processors without such a control do.
+pub fn keep_denormals() -> FlushDenormals {
+    let saved = control_word();
+    set_control_word(saved & !(FLUSH_TO_ZERO | DENORMALS_ARE_ZERO));
     FlushDenormals { saved, thread: PhantomData }
 }
 
@@ -212,7 +221,11 @@ pub fn reduce(cpu: &Cpu, kind: Reduce, x: &[f32], outer: usize, mid: usize, inne
 }
 
 fn reduce_at(level: Level, kind: Reduce, x: &[f32], mid: usize, inner: usize, y: &mut [f32]) {
-    if !COMPACT && inner == 1 && (1..SHORT).contains(&mid) {
+    if inner == 1 && (1..SHORT).contains(&mid) {
+        if COMPACT {
+            let join = |x: &[f32]| x.iter().fold(kind.identity(), |acc, x| kind.join(acc, *x));
+            return x.chunks_exact(mid).zip(y).for_each(|(x, y)| *y = join(x));
+        }
         return leveled!(level, short(kind: Reduce, x: &[f32], mid: usize, y: &mut [f32]));
     }
     for (o, y) in y.chunks_exact_mut(inner).enumerate() {

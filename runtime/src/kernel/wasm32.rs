@@ -1,10 +1,10 @@
-//! Microkernels for WebAssembly with 128-bit vectors, with and without fused multiply-add.
+//! Microkernels for WebAssembly with 128-bit vectors, with fused multiply-add and strict.
 
 use super::micro::{Kernel, Micro, Tile, Vector, kernels, tile};
 use super::{COMPACT, Reduce};
 use core::arch::wasm32::*;
 
-/// Four lanes; `FUSED` multiplies and adds with one rounding.
+/// Four lanes; `FUSED` multiplies and adds with one rounding, else the vectors are strict.
 #[derive(Copy, Clone)]
 struct F32x4<const FUSED: bool>(v128);
 
@@ -14,6 +14,7 @@ impl<const FUSED: bool> Vector for F32x4<FUSED> {
     // Many terms at once run out of registers where nothing schedules them.
     const UNROLL: usize = if COMPACT { 2 } else { 4 };
     const FEW: bool = COMPACT;
+    const STRICT: bool = !FUSED;
     type Mask = usize;
     #[inline(always)]
     unsafe fn mask(lanes: usize) -> usize {
@@ -124,7 +125,7 @@ unsafe fn relaxed<const R: usize, const N: usize, const BY_COLUMNS: bool>(t: &Ti
     unsafe { tile::<F32x4<true>, R, N, BY_COLUMNS>(t) }
 }
 
-/// 4 × 8: with the product and the broadcast, what sixteen registers hold without spills.
+/// 4 × 8, strict: with the product and the broadcast, what sixteen registers hold without spills.
 pub(super) static SIMD128: Micro = Micro {
     rows: 4,
     lanes: 4,

@@ -3,11 +3,12 @@
 use super::micro::{Kernel, Micro, Tile, Vector, kernels, tile};
 use core::arch::x86_64::*;
 
-/// Eight lanes of AVX2.
+/// Eight lanes of AVX2; fused unless `STRICT`.
 #[derive(Copy, Clone)]
-struct F32x8(__m256);
+struct F32x8<const STRICT: bool>(__m256);
 
-impl Vector for F32x8 {
+impl<const STRICT: bool> Vector for F32x8<STRICT> {
+    const STRICT: bool = STRICT;
     const LANES: usize = 8;
     const FREE_MASKS: bool = false;
     type Mask = __m256i;
@@ -57,7 +58,12 @@ impl Vector for F32x8 {
     #[inline(always)]
     unsafe fn multiply_add(self, a: Self, b: Self) -> Self {
         // SAFETY: the trait's contract.
-        unsafe { F32x8(_mm256_fmadd_ps(a.0, b.0, self.0)) }
+        unsafe {
+            if STRICT {
+                return F32x8(_mm256_add_ps(self.0, _mm256_mul_ps(a.0, b.0)));
+            }
+            F32x8(_mm256_fmadd_ps(a.0, b.0, self.0))
+        }
     }
 }
 
@@ -66,6 +72,7 @@ impl Vector for F32x8 {
 struct Masked8(__m256);
 
 impl Vector for Masked8 {
+    const STRICT: bool = false;
     const LANES: usize = 8;
     const FREE_MASKS: bool = true;
     type Mask = __mmask8;
@@ -115,11 +122,12 @@ impl Vector for Masked8 {
     }
 }
 
-/// Sixteen lanes of AVX-512.
+/// Sixteen lanes of AVX-512; fused unless `STRICT`.
 #[derive(Copy, Clone)]
-struct F32x16(__m512);
+struct F32x16<const STRICT: bool>(__m512);
 
-impl Vector for F32x16 {
+impl<const STRICT: bool> Vector for F32x16<STRICT> {
+    const STRICT: bool = STRICT;
     const LANES: usize = 16;
     const FREE_MASKS: bool = true;
     type Mask = __mmask16;
@@ -165,7 +173,12 @@ impl Vector for F32x16 {
     #[inline(always)]
     unsafe fn multiply_add(self, a: Self, b: Self) -> Self {
         // SAFETY: the trait's contract.
-        unsafe { F32x16(_mm512_fmadd_ps(a.0, b.0, self.0)) }
+        unsafe {
+            if STRICT {
+                return F32x16(_mm512_add_ps(self.0, _mm512_mul_ps(a.0, b.0)));
+            }
+            F32x16(_mm512_fmadd_ps(a.0, b.0, self.0))
+        }
     }
 }
 
@@ -174,7 +187,15 @@ impl Vector for F32x16 {
 #[target_feature(enable = "avx2,fma")]
 unsafe fn avx2<const R: usize, const N: usize, const BY_COLUMNS: bool>(t: &Tile) {
     // SAFETY: the caller's.
-    unsafe { tile::<F32x8, R, N, BY_COLUMNS>(t) }
+    unsafe { tile::<F32x8<false>, R, N, BY_COLUMNS>(t) }
+}
+
+/// # Safety
+/// AVX2 and FMA are available; see [`tile`].
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2_strict<const R: usize, const N: usize, const BY_COLUMNS: bool>(t: &Tile) {
+    // SAFETY: the caller's.
+    unsafe { tile::<F32x8<true>, R, N, BY_COLUMNS>(t) }
 }
 
 /// # Safety
@@ -190,7 +211,15 @@ unsafe fn narrow<const R: usize, const N: usize, const BY_COLUMNS: bool>(t: &Til
 #[target_feature(enable = "avx2,fma,avx512f,avx512vl")]
 unsafe fn avx512<const R: usize, const N: usize, const BY_COLUMNS: bool>(t: &Tile) {
     // SAFETY: the caller's.
-    unsafe { tile::<F32x16, R, N, BY_COLUMNS>(t) }
+    unsafe { tile::<F32x16<false>, R, N, BY_COLUMNS>(t) }
+}
+
+/// # Safety
+/// AVX-512 F is available; see [`tile`].
+#[target_feature(enable = "avx2,fma,avx512f,avx512vl")]
+unsafe fn avx512_strict<const R: usize, const N: usize, const BY_COLUMNS: bool>(t: &Tile) {
+    // SAFETY: the caller's.
+    unsafe { tile::<F32x16<true>, R, N, BY_COLUMNS>(t) }
 }
 
 /// AVX2: 6 × 16.
@@ -201,6 +230,13 @@ pub(super) static AVX2: Micro = Micro {
     by_rows: kernels!(avx2, false, [1 2 3 4 5 6], [1 2]),
     by_columns: kernels!(avx2, true, [1 2 3 4 5 6], [1 2]),
     transpose,
+};
+
+/// AVX2 without fused multiply-add.
+pub(super) static AVX2_STRICT: Micro = Micro {
+    by_rows: kernels!(avx2_strict, false, [1 2 3 4 5 6], [1 2]),
+    by_columns: kernels!(avx2_strict, true, [1 2 3 4 5 6], [1 2]),
+    ..AVX2
 };
 
 /// AVX2 for one row: 1 × 64.
@@ -229,6 +265,14 @@ pub(super) static AVX512: Micro = Micro {
     by_rows: kernels!(avx512, false, [1 2 3 4 5 6 7 8 9 10 11 12 13 14], [1 2]),
     by_columns: kernels!(avx512, true, [1 2 3 4 5 6 7 8 9 10 11 12 13 14], [1 2]),
     transpose,
+};
+
+/// AVX-512 without fused multiply-add: 12 × 32, which leaves registers for the products.
+pub(super) static AVX512_STRICT: Micro = Micro {
+    rows: 12,
+    by_rows: kernels!(avx512_strict, false, [1 2 3 4 5 6 7 8 9 10 11 12], [1 2]),
+    by_columns: kernels!(avx512_strict, true, [1 2 3 4 5 6 7 8 9 10 11 12], [1 2]),
+    ..AVX512
 };
 
 /// AVX-512 for one row: 1 × 128.

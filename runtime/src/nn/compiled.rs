@@ -9,7 +9,7 @@ use crate::autodiff::grad;
 use crate::graph::Trace;
 use crate::op::Kind;
 use crate::plan::Place;
-use crate::{DType, Plan, PlanOptions, Result, Session, Shape, Tensor, Var, VariableId, Variables, misuse};
+use crate::{DType, Plan, Result, Session, Shape, Tensor, Var, VariableId, Variables, misuse};
 use alloc::vec::Vec;
 
 /// What a plan does.
@@ -209,7 +209,8 @@ impl Model {
             trace.assign(c.iterations, step);
             let advance = trace.constant(Tensor::new(&[2], [0, 1])?);
             trace.assign(c.random, random + advance);
-            let state = StepState::new(trace.variable(c.learning_rate), step.cast(DType::F32));
+            let mut state = StepState::new(trace.variable(c.learning_rate), step.cast(DType::F32));
+            state.settle = self.device.keeps_denormals();
             let weights: Vec<Var> = c.slots.iter().map(|(id, _)| trace.variable(*id)).collect();
             let gradients = grad(c.optimizer.scale_loss(loss), &weights);
             let read = |ids: &[VariableId]| -> Vec<Var> { ids.iter().map(|s| trace.variable(*s)).collect() };
@@ -223,7 +224,7 @@ impl Model {
         }
         call.assign_updates();
         drop(call);
-        Plan::compile(&trace.finish()?, &PlanOptions::default())
+        Plan::compile(&trace.finish()?, &self.plan_options())
     }
 
     /// Sets the learning rate of the next step where a schedule gives it.
@@ -344,7 +345,7 @@ impl Model {
                 layers.push(layer);
             }
         }
-        let plan = Plan::compile(&trace.finish()?, &PlanOptions::default())?;
+        let plan = Plan::compile(&trace.finish()?, &self.plan_options())?;
         let mut session = Session::new(plan, &self.device)?;
         xs.iter().enumerate().try_for_each(|(n, x)| session.set_input(n, x))?;
         session.run(&mut self.variables)?;

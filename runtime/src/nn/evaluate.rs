@@ -5,7 +5,7 @@ use super::model::with_batch;
 use super::samples::{Batch, Samples, gather};
 use super::{Arrays, Logs, Model};
 use crate::op::Kind;
-use crate::{DType, Plan, PlanOptions, Result, Session, Tensor, misuse};
+use crate::{DType, Plan, Result, Session, Tensor, misuse};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -138,7 +138,7 @@ impl Model {
     }
 
     fn plan_of(&self, inputs: &[Kind]) -> Result<Plan> {
-        Plan::compile(&self.graph_of(inputs)?, &PlanOptions::default())
+        Plan::compile(&self.graph_of(inputs)?, &self.plan_options())
     }
 
     /// The position of the prediction session for these inputs, compiled on first use.

@@ -23,6 +23,8 @@ pub mod optimizer;
 #[cfg(feature = "full")]
 mod packed;
 #[cfg(feature = "std")]
+mod prefetch;
+#[cfg(feature = "std")]
 mod progress;
 #[cfg(feature = "full")]
 pub mod regularizer;
@@ -80,6 +82,8 @@ pub use optimizer::{
     AMSGrad, Adadelta, Adagrad, AdamW, Adamax, Ftrl, Lion, Nadam, OptimizerState, Options, RMSprop,
 };
 pub use optimizer::{Adam, Optimizer, SGD};
+#[cfg(feature = "std")]
+pub use prefetch::Prefetch;
 #[cfg(feature = "full")]
 pub use regularizer::{OrthogonalMode, Regularizer};
 pub use samples::{Arrays, Batch, Batches};

@@ -577,8 +577,13 @@ impl Model {
     /// **Errors** when the model is not built.
     pub fn export_plan(&self, batch: usize) -> Result<Vec<u8>> {
         let graph = self.inference_graph(batch, DType::F32)?;
-        let options = PlanOptions { workspace: false, ..PlanOptions::default() };
+        let options = PlanOptions { workspace: false, ..self.plan_options() };
         Plan::compile_frozen(&graph, &self.variables, &options)?.to_bytes()
+    }
+
+    /// How plans for the device are compiled.
+    pub(super) fn plan_options(&self) -> PlanOptions {
+        PlanOptions { strict: self.device.is_strict(), ..PlanOptions::default() }
     }
 
     /// The seed.

@@ -6,6 +6,9 @@ use crate::data::{self, Dataset};
 use crate::{Result, Tensor, misuse};
 use alloc::vec::Vec;
 
+/// Batches that are made while the model trains on one.
+const AHEAD: usize = 2;
+
 /// The batches of a data set, one pass over it an epoch.
 struct Stream {
     dataset: Dataset,
@@ -14,7 +17,9 @@ struct Stream {
 
 impl Batches for Stream {
     fn restart(&mut self, _: usize) -> Result<()> {
-        self.pass = Some(self.dataset.iter());
+        // The thread of the epoch before ends first.
+        self.pass = None;
+        self.pass = Some(self.dataset.iter_ahead(AHEAD));
         Ok(())
     }
 
@@ -36,7 +41,8 @@ impl Batches for Stream {
 
 impl Model {
     /// Trains on the batches of a data set, whose elements are inputs, targets and perhaps a weight for each sample;
-    /// every epoch is one pass over it. Of the options, those about samples in memory do not apply.
+    /// every epoch is one pass over it, on a thread that makes the next two batches while the model trains on one.
+    /// Of the options, those about samples in memory do not apply.
     ///
     /// ```
     /// use gradling::data::Dataset;

@@ -155,7 +155,7 @@ pub(super) struct Found {
 }
 
 /// The most inputs of a formula.
-const INPUTS: usize = 8;
+const INPUTS: usize = 9;
 
 /// The least length of rows: shorter ones are expanded in the tile loop.
 const ROW: usize = 16;
@@ -258,7 +258,7 @@ macro_rules! formulas {
                 range: Option<core::ops::Range<usize>>,
             ) -> bool {
                 match self.formula {
-                    $(Name::$Name => {
+                    $(Name::$Name if linked(Name::$Name) => {
                         let operand = |i: usize| &reads[self.inputs[i] as usize];
                         let operands = Operands {
                             scalars: core::array::from_fn(|i| number(region, reads, self.inputs[i])),
@@ -270,6 +270,7 @@ macro_rules! formulas {
                             None => stream::run(cpu, &$Name, &operands, writes),
                         }
                     })*
+                    _ => false,
                 }
             }
         }
@@ -282,7 +283,7 @@ macro_rules! formulas {
             if !cfg!(feature = "alloc") || !stored || !floats || region.shape.numel() < LEAST {
                 return None;
             }
-            $(if let Some(found) = $Name::find(region, operands) {
+            $(if linked(Name::$Name) && let Some(found) = $Name::find(region, operands) {
                 return Some(found);
             })*
             None
@@ -293,6 +294,12 @@ macro_rules! formulas {
 /// The formula that a region is, if it is one.
 pub(super) fn name(region: &Region, operands: &[Kind]) -> Option<&'static str> {
     find(region, operands).map(|found| found.formula.name())
+}
+
+/// Whether plans have the formula: of updates, those whose moments settle wherever denormals are kept
+/// ([`Device::keeps_denormals`](crate::Device::keeps_denormals)), which on x86-64 is up to the device.
+const fn linked(formula: Name) -> bool {
+    cfg!(target_arch = "x86_64") || !matches!(formula, Name::Adam | Name::Momentum | Name::RootMeanSquare)
 }
 
 /// Whether an operand is a row of some length, repeated.
@@ -327,6 +334,22 @@ formulas! {
     /// `keras.optimizers.RMSprop`.
     RootMeanSquare([rho, rest, rate, epsilon], [], [g, velocity, w]) -> [v, new] {
         let v = velocity.mul(rho).add(g.square().mul(rest));
+        let new = w.sub(g.mul(rate).div(v.add(epsilon).sqrt()));
+    }
+    /// [`Adam`] with moments that settle.
+    SettledAdam([rest_1, rest_2, rate, epsilon, tiny], [], [g, momentum, velocity, w]) -> [m, v, new] {
+        let m = momentum.add(g.sub(momentum).mul(rest_1)).add(tiny).sub(tiny);
+        let v = velocity.add(g.square().sub(velocity).mul(rest_2)).add(tiny).sub(tiny);
+        let new = w.sub(m.mul(rate).div(v.sqrt().add(epsilon)));
+    }
+    /// [`Momentum`] with velocities that settle.
+    SettledMomentum([rate, momentum, tiny], [], [g, velocity, w]) -> [v, new] {
+        let v = velocity.mul(momentum).sub(g.mul(rate)).add(tiny).sub(tiny);
+        let new = w.add(v);
+    }
+    /// [`RootMeanSquare`] with velocities that settle.
+    SettledRootMeanSquare([rho, rest, rate, epsilon, tiny], [], [g, velocity, w]) -> [v, new] {
+        let v = velocity.mul(rho).add(g.square().mul(rest)).add(tiny).sub(tiny);
         let new = w.sub(g.mul(rate).div(v.add(epsilon).sqrt()));
     }
     /// A bias.
@@ -373,7 +396,7 @@ mod tests {
     use std::vec::Vec;
 
     /// The region that updates a weight of this shape.
-    fn update(optimizer: &Optimizer, dims: &[usize]) -> (Region, Vec<Kind>) {
+    fn update(optimizer: &Optimizer, settle: bool, dims: &[usize]) -> (Region, Vec<Kind>) {
         let mut variables = Variables::new();
         let zeros = Tensor::new(dims, std::vec![0.0f32; dims.iter().product()]).unwrap();
         let weight = variables.add("weight", &zeros, true).unwrap();
@@ -381,7 +404,8 @@ mod tests {
             optimizer.slots().iter().map(|slot| variables.add(slot.name, &zeros, false).unwrap()).collect();
         let trace = Trace::new(&variables);
         let input = |name: &str, dims: &[usize]| trace.input(name, Shape::new(dims).unwrap(), DType::F32);
-        let state = crate::nn::optimizer::StepState::new(input("rate", &[]), input("step", &[]));
+        let mut state = crate::nn::optimizer::StepState::new(input("rate", &[]), input("step", &[]));
+        state.settle = settle;
         let old: Vec<_> = slots.iter().map(|&slot| trace.variable(slot)).collect();
         let (w, new) = optimizer.update(&state, trace.variable(weight), input("gradient", dims), &old, &[]);
         trace.assign(weight, w);
@@ -401,13 +425,20 @@ mod tests {
     #[test]
     fn updates_of_optimizers_are_recognized_and_give_the_same_bits() {
         let optimizers = [
-            (Optimizer::adam(), "Adam"),
-            (Optimizer::SGD(SGD { momentum: 0.9, ..SGD::default() }), "Momentum"),
-            (Optimizer::RMSprop(RMSprop::default()), "RootMeanSquare"),
+            (Optimizer::adam(), [Name::Adam, Name::SettledAdam]),
+            (
+                Optimizer::SGD(SGD { momentum: 0.9, ..SGD::default() }),
+                [Name::Momentum, Name::SettledMomentum],
+            ),
+            (Optimizer::RMSprop(RMSprop::default()), [Name::RootMeanSquare, Name::SettledRootMeanSquare]),
         ];
-        for (optimizer, expected) in optimizers {
+        let updates = optimizers.iter().flat_map(|(optimizer, [plain, settled])| {
+            [(optimizer, false, *plain), (optimizer, true, *settled)]
+        });
+        for (optimizer, settle, expected) in updates.filter(|(_, _, name)| linked(*name)) {
+            let expected = expected.name();
             for dims in [[16, 16], [37, 500]] {
-                let (region, operands) = update(&optimizer, &dims);
+                let (region, operands) = update(optimizer, settle, &dims);
                 assert_eq!(name(&region, &operands), Some(expected));
                 let value = |i: usize, k: usize| ((i * 7919 + k * 31) % 1009) as f32 / 1009.0;
                 let data: Vec<Vec<f32>> = operands
@@ -447,7 +478,7 @@ mod tests {
 
     #[test]
     fn other_regions_are_not_recognized() {
-        let adam = update(&Optimizer::adam(), &[16, 16]);
+        let adam = update(&Optimizer::adam(), true, &[16, 16]);
         for i in 0..adam.0.code.len() {
             let mut other = adam.clone();
             let code = &mut other.0.code[i];
@@ -461,6 +492,6 @@ mod tests {
         let mut other = adam.clone();
         other.0.results.reverse();
         assert_eq!(name(&other.0, &other.1), None);
-        assert_eq!(name(&update(&Optimizer::adam(), &[3, 3]).0, &adam.1), None);
+        assert_eq!(name(&update(&Optimizer::adam(), true, &[3, 3]).0, &adam.1), None);
     }
 }

@@ -21,11 +21,14 @@ pub struct PlanOptions {
     pub in_place: bool,
     /// Reserve the scratch memory that the fast matrix kernels pack into.
     pub workspace: bool,
+    /// Take sums in one order on every target, for devices with strict arithmetic: which passes a build has then
+    /// changes no result.
+    pub strict: bool,
 }
 
 impl Default for PlanOptions {
     fn default() -> PlanOptions {
-        PlanOptions { optimize: true, in_place: true, workspace: true }
+        PlanOptions { optimize: true, in_place: true, workspace: true, strict: false }
     }
 }
 
@@ -97,7 +100,7 @@ impl Plan {
     fn compile_graph(graph: &Graph, _: Option<&Variables>, options: &PlanOptions) -> Result<Plan> {
         let optimized;
         let graph = if options.optimize {
-            optimized = rewrite::optimize(graph, options.workspace)?;
+            optimized = rewrite::optimize(graph, options.workspace, options.strict)?;
             &optimized
         } else {
             optimized = rewrite::dce(graph)?;

@@ -19,8 +19,9 @@ use crate::{Result, misuse};
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// All passes in the order that serves plans; with `workspace`, regions may need memory for partial sums.
-pub fn optimize(graph: &Graph, workspace: bool) -> Result<Graph> {
+/// All passes in the order that serves plans; with `workspace`, regions may need memory for partial sums. Of a strict
+/// plan, sums are taken inside of regions before anything is done that not every build does.
+pub fn optimize(graph: &Graph, workspace: bool, strict: bool) -> Result<Graph> {
     let mut graph = dce(graph)?;
     for _ in 0..4 {
         let before = graph.nodes.len();
@@ -38,6 +39,7 @@ pub fn optimize(graph: &Graph, workspace: bool) -> Result<Graph> {
     if !workspace {
         return Ok(fused);
     }
+    let fused = if strict { dce(&sums_in_regions(&fused)?)? } else { fused };
     let fused = if Op::PLANNED { pack(&dce(&epilogues(&fused)?)?)? } else { fused };
     dce(&sums_in_regions(&fused)?)
 }

@@ -13,6 +13,7 @@ pub struct StaticSession<'a, const K: Kernels = { used::EVERY }> {
     file: PlanFile<'a>,
     arena: &'a mut [u8],
     level: Level,
+    strict: bool,
 }
 
 impl<'a> StaticSession<'a> {
@@ -56,7 +57,14 @@ impl<'a, const K: Kernels> StaticSession<'a, K> {
             return Err(misuse!("session: expected an inference plan, got one with variables"));
         }
         Memory::new(&mut arena[..], &mut [], file.constants())?;
-        Ok(StaticSession { file, arena, level: Level::best() })
+        Ok(StaticSession { file, arena, level: Level::best(), strict: false })
+    }
+
+    /// This session with strict arithmetic, as that of `Device::strict`; at [`Level::Portable`], the only level of
+    /// microcontrollers, it is anyway.
+    #[must_use]
+    pub fn strict(self) -> StaticSession<'a, K> {
+        StaticSession { strict: true, ..self }
     }
 
     /// The plan.
@@ -96,7 +104,7 @@ impl<'a, const K: Kernels> StaticSession<'a, K> {
     // The caller's frame stays small.
     #[inline(never)]
     pub fn run(&mut self) -> Result<()> {
-        let cpu = Cpu::new(self.level, None);
+        let cpu = Cpu::new(self.level, None).strict(self.strict);
         let mut memory = Memory::new(&mut self.arena[..], &mut [], self.file.constants())?;
         let mut steps = self.file.steps();
         // By reference: a step is large, and a copy of it would stay on the stack.

@@ -13,23 +13,25 @@ pub use heap::{Device, Session};
 #[cfg(feature = "alloc")]
 mod heap {
     use crate::arena::{Buffer, Memory};
-    use crate::kernel::{Cpu, Level, Pool, flush_denormals};
+    use crate::kernel::{Cpu, Level, Pool, flush_denormals, keep_denormals};
     use crate::plan::{NamedSlot, Place, Plan, Slot};
     use crate::variables::{Stamp, Variables};
     use crate::{Element, Error, Result, Tensor, misuse};
     use alloc::sync::Arc;
 
-    /// What a session runs on: an instruction-set level and threads. Cloning shares the threads.
+    /// What a session runs on: an instruction-set level, threads, and whether arithmetic is strict. Cloning shares the
+    /// threads.
     #[derive(Clone)]
     pub struct Device {
         level: Level,
         pool: Option<Arc<Pool>>,
+        strict: bool,
     }
 
     impl Default for Device {
         /// One thread at the best level of this machine.
         fn default() -> Device {
-            Device { level: Level::best(), pool: None }
+            Device { level: Level::best(), pool: None, strict: false }
         }
     }
 
@@ -50,7 +52,38 @@ mod heap {
                 }
                 None
             };
-            Ok(Device { level, pool })
+            Ok(Device { level, pool, strict: false })
+        }
+
+        /// This device with strict arithmetic: the same plan on the same inputs gives the same bits on every target,
+        /// at every level and for any number of threads, as long as all values are finite.
+        ///
+        /// Each multiplication and addition is rounded by itself, sums of products are taken term after term, and
+        /// denormal numbers are kept. That is slower than the default, and long sums are less accurate: the default
+        /// sums in blocks and uses fused multiply-adds where there are some.
+        ///
+        /// ```
+        /// use gradling::nn::{Dense, Sequential};
+        /// use gradling::{Device, Level};
+        /// let device = Device::new(Level::best(), 2)?.strict();
+        /// let model = Sequential::new().add(Dense::new(10)).on(&device);
+        /// # Ok::<(), gradling::Error>(())
+        /// ```
+        #[must_use]
+        pub fn strict(self) -> Device {
+            Device { strict: true, ..self }
+        }
+
+        /// Whether arithmetic is [`strict`](Device::strict).
+        pub fn is_strict(&self) -> bool {
+            self.strict
+        }
+
+        /// Whether numbers too small for the normal format are computed with, which is slow, instead of taken as
+        /// zero: with strict arithmetic, and on processors other than x86-64. Optimizers then keep their moments
+        /// clear of them.
+        pub fn keeps_denormals(&self) -> bool {
+            self.strict || cfg!(not(target_arch = "x86_64"))
         }
 
         /// The level.
@@ -60,7 +93,7 @@ mod heap {
 
         /// The processor that kernels run on.
         pub fn cpu(&self) -> Cpu<'_> {
-            Cpu::new(self.level, self.pool.as_deref())
+            Cpu::new(self.level, self.pool.as_deref()).strict(self.strict)
         }
 
         /// The number of threads.
@@ -196,7 +229,7 @@ mod heap {
                     variables.buffer().len()
                 ));
             }
-            let _flush = flush_denormals();
+            let _denormals = if self.device.strict { keep_denormals() } else { flush_denormals() };
             let cpu = self.device.cpu();
             let (buffer, state) = variables.run_buffer(self.assigns);
             let mut memory =

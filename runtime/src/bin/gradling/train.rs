@@ -55,6 +55,9 @@ pub struct Train {
     /// Threads to compute with [default: all]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
+    /// Compute strictly: slower, with the same bits on every machine
+    #[arg(long)]
+    strict: bool,
     /// Do not download MNIST where it is missing
     #[arg(long)]
     no_download: bool,
@@ -129,7 +132,9 @@ impl Train {
         let (model, input) = self.model.make();
         let threads =
             self.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-        let mut model = model.seed(self.seed).on(&Device::new(Level::best(), threads)?);
+        let device = Device::new(Level::best(), threads)?;
+        let device = if self.strict { device.strict() } else { device };
+        let mut model = model.seed(self.seed).on(&device);
         model.build(input)?;
         let adam = Adam { learning_rate: self.learning_rate, ..Adam::default() };
         let loss = Loss::SparseCategoricalCrossentropy { from_logits: false };

@@ -263,7 +263,8 @@ impl Dataset {
         self.then(|from| Stage::Cache { from, kept: Mutex::new(None) })
     }
 
-    /// Elements are made ahead by a thread, at most `count` of them; order and values are the same.
+    /// Elements are made ahead by a thread, at most `count` of them; order and values are the same. The thread ends
+    /// when the iteration is dropped, which waits for the element that it is making.
     ///
     /// **Errors** (at iteration): a count of zero, a thread that the system does not give.
     pub fn prefetch(self, count: usize) -> Dataset {
@@ -277,6 +278,17 @@ impl Dataset {
     pub fn iter(&self) -> Batches {
         let epoch = self.epoch.fetch_add(1, Ordering::Relaxed);
         Batches { items: stage::iter(&self.stage, epoch), failed: false }
+    }
+
+    /// As [`iter`](Dataset::iter), with up to `count` elements made ahead by a thread where the system gives one.
+    pub(crate) fn iter_ahead(&self, count: usize) -> Batches {
+        let epoch = self.epoch.fetch_add(1, Ordering::Relaxed);
+        let items = match &*self.stage {
+            Stage::Prefetch { .. } => None,
+            _ => prefetch::Prefetched::new(self.stage.clone(), epoch, count).ok(),
+        };
+        let items = items.map_or_else(|| stage::iter(&self.stage, epoch), |items| Box::new(items) as Items);
+        Batches { items, failed: false }
     }
 
     /// The number of elements of one iteration if it can be told without producing them; `None` also for an

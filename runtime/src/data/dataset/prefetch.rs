@@ -1,40 +1,39 @@
 //! Elements made ahead by a thread.
 
+use std::boxed::Box;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread::{Builder, JoinHandle};
+use std::{io, vec};
 
-use crate::{Result, device_error};
+use crate::data::ahead::Ahead;
+use crate::{Error, Result, device_error};
 
 use super::Element;
-use super::stage::{Stage, iter};
+use super::stage::{Items, Stage, iter};
 
-/// The receiving end of a thread that ends when this is dropped: its next element then has no taker.
-pub(super) struct Prefetched {
-    items: Option<Receiver<Result<Element>>>,
-    thread: Option<JoinHandle<()>>,
-}
+/// The elements of a stage, of which a thread makes up to `count` ahead.
+pub(super) struct Prefetched(Ahead<Result<Element>, ()>);
 
 impl Prefetched {
-    pub(super) fn new(from: Arc<Stage>, epoch: u64, count: usize) -> Prefetched {
-        // One element waits in the thread's hands while the channel is full.
-        let (sender, receiver) = sync_channel(count - 1);
-        let spawned = Builder::new().name("gradling-prefetch".into()).spawn(move || {
+    pub(super) fn new(from: Arc<Stage>, epoch: u64, count: usize) -> io::Result<Prefetched> {
+        let ahead = Ahead::start(count, move |hand| {
             for item in iter(&from, epoch) {
                 let last = item.is_err();
-                if sender.send(item).is_err() || last {
+                if !hand(item) || last {
                     return;
                 }
             }
         });
-        match spawned {
-            Ok(thread) => Prefetched { items: Some(receiver), thread: Some(thread) },
-            Err(e) => {
-                let (sender, receiver) = sync_channel(1);
-                // The channel has room for its one item.
-                let _ = sender.send(Err(device_error!("Dataset::prefetch: no thread: {e}")));
-                Prefetched { items: Some(receiver), thread: None }
-            }
+        ahead.map(Prefetched)
+    }
+}
+
+/// The elements, or what is wrong where the system gives no thread.
+pub(super) fn prefetched(from: Arc<Stage>, epoch: u64, count: usize) -> Items {
+    match Prefetched::new(from, epoch, count) {
+        Ok(items) => Box::new(items),
+        Err(e) => {
+            let error: Error = device_error!("Dataset::prefetch: no thread: {e}");
+            Box::new(vec![Err(error)].into_iter())
         }
     }
 }
@@ -43,14 +42,11 @@ impl Iterator for Prefetched {
     type Item = Result<Element>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Ok(item) = self.items.as_ref()?.recv() {
-            return Some(item);
+        let item = self.0.next();
+        if item.is_none() {
+            // A panic in the caller's functions goes on here.
+            let _ = self.0.end();
         }
-        self.items = None;
-        // The channel is closed by the end of the thread; a panic in the caller's functions goes on here.
-        if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
-            std::panic::resume_unwind(panic);
-        }
-        None
+        item
     }
 }

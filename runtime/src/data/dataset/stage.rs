@@ -11,7 +11,7 @@ use super::Element;
 use super::element::row_of;
 use super::group::{Grouped, Unbatched, Windowed};
 use super::order::{Repeated, Shuffle, Shuffled};
-use super::prefetch::Prefetched;
+use super::prefetch::prefetched;
 
 pub(super) type Items = Box<dyn Iterator<Item = Result<Element>> + Send>;
 type Generator = Box<dyn Fn(u64) -> Items + Send + Sync>;
@@ -126,7 +126,7 @@ pub(super) fn iter(stage: &Arc<Stage>, epoch: u64) -> Items {
                 None => Box::new(Caching { from: iter(from, epoch), seen: Some(Vec::new()), stage: own }),
             }
         }
-        Stage::Prefetch { from, count } => Box::new(Prefetched::new(from.clone(), epoch, *count)),
+        Stage::Prefetch { from, count } => prefetched(from.clone(), epoch, *count),
     }
 }
 

@@ -41,8 +41,8 @@ impl Adam {
         let one = s.step.scalar_like(1.0);
         let decayed = |beta: f32| one - s.step.scalar_like(beta).power(s.step);
         let rate = s.learning_rate * decayed(self.beta_2).sqrt() / decayed(self.beta_1);
-        let m = slots[0] + (g - slots[0]) * rest(self.beta_1);
-        let v = slots[1] + (s.square(g) - slots[1]) * rest(self.beta_2);
+        let m = s.settled(slots[0] + (g - slots[0]) * rest(self.beta_1));
+        let v = s.settled(slots[1] + (s.square(g) - slots[1]) * rest(self.beta_2));
         let mut new = vec![m, v];
         let largest = match slots.get(2) {
             Some(before) => {

@@ -124,8 +124,8 @@ impl Adamax {
         slots: &[Var<'b>],
     ) -> (Var<'b>, Vec<Var<'b>>) {
         let corrected = s.step.scalar_like(1.0) - s.step.scalar_like(self.beta_1).power(s.step);
-        let m = slots[0] + (g - slots[0]) * rest(self.beta_1);
-        let u = (slots[1] * self.beta_2).maximum(g.abs());
+        let m = s.settled(slots[0] + (g - slots[0]) * rest(self.beta_1));
+        let u = s.settled((slots[1] * self.beta_2).maximum(g.abs()));
         (w - m * s.learning_rate / ((u + self.epsilon) * corrected), vec![m, u])
     }
 }
@@ -179,8 +179,8 @@ impl Nadam {
         slots: &[Var<'b>],
     ) -> (Var<'b>, Vec<Var<'b>>) {
         let (u, next) = (self.u(s.step), self.u(s.step + 1.0));
-        let m = slots[0] + (g - slots[0]) * rest(self.beta_1);
-        let v = slots[1] + (s.square(g) - slots[1]) * rest(self.beta_2);
+        let m = s.settled(slots[0] + (g - slots[0]) * rest(self.beta_1));
+        let v = s.settled(slots[1] + (s.square(g) - slots[1]) * rest(self.beta_2));
         let m_hat = m * (next / (1.0 - product * next)) + g * ((1.0 - u) / (1.0 - product));
         let v_hat = v / (1.0 - s.step.scalar_like(self.beta_2).power(s.step));
         (w - m_hat * s.learning_rate / (v_hat.sqrt() + self.epsilon), vec![m, v])

@@ -80,13 +80,13 @@ impl RMSprop {
         g: Var<'b>,
         slots: &[Var<'b>],
     ) -> (Var<'b>, Vec<Var<'b>>) {
-        let v = slots[0] * self.rho + s.square(g) * rest(self.rho);
+        let v = s.settled(slots[0] * self.rho + s.square(g) * rest(self.rho));
         let mut new = vec![v];
-        let mean = self.centered.then(|| slots[slots.len() - 1] * self.rho + g * rest(self.rho));
+        let mean = self.centered.then(|| s.settled(slots[slots.len() - 1] * self.rho + g * rest(self.rho)));
         let variance = mean.map_or(v, |mean| v - mean.square());
         let mut step = g * s.learning_rate / (variance + self.epsilon).sqrt();
         if self.momentum > 0.0 {
-            step = slots[1] * self.momentum + step;
+            step = s.settled(slots[1] * self.momentum + step);
             new.push(step);
         }
         new.extend(mean);
@@ -125,9 +125,9 @@ impl Adadelta {
         slots: &[Var<'b>],
     ) -> (Var<'b>, Vec<Var<'b>>) {
         let rms = |x: Var<'b>| (x + self.epsilon).sqrt();
-        let a = slots[0] * self.rho + s.square(g) * rest(self.rho);
+        let a = s.settled(slots[0] * self.rho + s.square(g) * rest(self.rho));
         let d = -(rms(slots[1]) * g / rms(a));
-        let b = slots[1] * self.rho + d.square() * rest(self.rho);
+        let b = s.settled(slots[1] * self.rho + d.square() * rest(self.rho));
         (w + d * s.learning_rate, vec![a, b])
     }
 }
@@ -227,6 +227,6 @@ impl Lion {
         slots: &[Var<'b>],
     ) -> (Var<'b>, Vec<Var<'b>>) {
         let mix = |beta: f32| slots[0] * beta + g * (1.0 - beta);
-        (w - mix(self.beta_1).sign() * s.learning_rate, vec![mix(self.beta_2)])
+        (w - mix(self.beta_1).sign() * s.learning_rate, vec![s.settled(mix(self.beta_2))])
     }
 }

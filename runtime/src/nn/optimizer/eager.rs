@@ -2,7 +2,7 @@
 
 use super::{Optimizer, StepState};
 use crate::op::Var;
-use crate::{Result, Tape, Tensor, misuse};
+use crate::{Device, Result, Tape, Tensor, misuse};
 use alloc::vec::Vec;
 
 /// An optimizer with its state, for loops written by hand.
@@ -92,7 +92,8 @@ impl OptimizerState {
         let read = |all: &[Tensor]| -> Vec<Var<'_>> { all.iter().map(|t| tape.constant(t)).collect() };
         let step = Tensor::scalar((self.iterations + 1) as f32);
         let rate = tape.constant(&Tensor::scalar(self.learning_rate()));
-        let state = StepState::new(rate, tape.constant(&step));
+        let mut state = StepState::new(rate, tape.constant(&step));
+        state.settle = Device::default().keeps_denormals();
         let slots: Vec<Vec<Var<'_>>> = self.slots.iter().map(|s| read(s)).collect();
         let applied =
             self.optimizer.apply(&state, &read(weights), &read(gradients), &slots, &read(&self.scalars));

@@ -51,12 +51,24 @@ pub struct StepState<'b> {
     /// Whether moments take the squares of the parts of an embedding's gradient instead of the square of their
     /// sum; see [`Options::sparse_squares`].
     pub sparse_squares: bool,
+    /// Whether moments that decay become zero before they are denormal: where
+    /// [`Device::keeps_denormals`](crate::Device::keeps_denormals).
+    pub settle: bool,
 }
+
+/// Moments are rounded to multiples of about 1e-30, a step of floats of this size, so that what is left of a moment,
+/// times a share of it, is a normal number. No gradient this small moves a weight.
+pub(crate) const SETTLED: f32 = 1.0 / (1u128 << 76) as f32;
 
 impl<'b> StepState<'b> {
     /// A step with this learning rate, of this number from 1.
     pub fn new(learning_rate: Var<'b>, step: Var<'b>) -> StepState<'b> {
-        StepState { learning_rate, step, sparse_squares: false }
+        StepState { learning_rate, step, sparse_squares: false, settle: false }
+    }
+
+    /// A moment without what is too small to matter.
+    fn settled(&self, moment: Var<'b>) -> Var<'b> {
+        if self.settle { (moment + SETTLED) - SETTLED } else { moment }
     }
 
     /// The square of a gradient, as second moments take it.
@@ -358,4 +370,74 @@ impl Optimizer {
 /// in double precision; of the float nearest to 0.999 the difference would be off by 1e-5 of itself.
 fn rest(beta: f32) -> f32 {
     (((1.0 - f64::from(beta)) * 1e7 + 0.5) as u32 as f64 / 1e7) as f32
+}
+
+#[cfg(all(test, feature = "full", feature = "std"))]
+mod tests {
+    use super::*;
+    use crate::{DType, Device, Plan, PlanOptions, Session, Shape, Tensor, Trace, Variables};
+
+    const N: usize = 300;
+
+    /// The moments after steps without gradient, from small ones of all sizes.
+    fn decayed(optimizer: &Optimizer, settle: bool, steps: usize) -> Vec<f32> {
+        let mut variables = Variables::new();
+        let mut variable = |name: &str, value: Vec<f32>| {
+            variables.add(name, &Tensor::new(&[value.len()], value).unwrap(), true).unwrap()
+        };
+        let weight = variable("weight", alloc::vec![1.0; N]);
+        let small = |i: usize| 10.0f32.powi(-20 - (i % 26) as i32);
+        let values = |slot: &Slot| match slot.name {
+            "velocity_hat" => alloc::vec![0.0; N],
+            "momentum" => (0..N).map(|i| if i % 2 == 0 { small(i) } else { -small(i) }).collect(),
+            _ => (0..N).map(small).collect(),
+        };
+        let slots: Vec<_> = optimizer.slots().iter().map(|slot| variable(slot.name, values(slot))).collect();
+        let trace = Trace::new(&variables);
+        let input = |name: &str, dims: &[usize]| trace.input(name, Shape::new(dims).unwrap(), DType::F32);
+        let state = StepState { settle, ..StepState::new(input("rate", &[]), input("step", &[])) };
+        let old: Vec<_> = slots.iter().map(|&slot| trace.variable(slot)).collect();
+        let scalars: Vec<_> = optimizer.scalars().iter().map(|s| state.step.scalar_like(s.initial)).collect();
+        let new =
+            optimizer.apply(&state, &[trace.variable(weight)], &[input("gradient", &[N])], &[old], &scalars);
+        trace.assign(weight, new.weights[0]);
+        slots.iter().zip(&new.slots[0]).for_each(|(&slot, &value)| trace.assign(slot, value));
+        let plan = Plan::compile(&trace.finish().unwrap(), &PlanOptions::default()).unwrap();
+        let mut session = Session::new(plan, &Device::default().strict()).unwrap();
+        for n in 0..session.plan().inputs().len() {
+            let value = if session.plan().inputs()[n].slot.shape.numel() == N { 0.0 } else { 1.0 };
+            session.input_mut::<f32>(n).unwrap().fill(value);
+        }
+        for _ in 0..steps {
+            session.run(&mut variables).unwrap();
+        }
+        slots.iter().flat_map(|&slot| variables.get(slot).unwrap().to_f32_vec()).collect()
+    }
+
+    #[test]
+    fn moments_become_zero_before_they_are_denormal() {
+        let optimizers = [
+            Optimizer::adam(),
+            Optimizer::amsgrad(),
+            Optimizer::adamw(),
+            Optimizer::adamax(),
+            Optimizer::nadam(),
+            Optimizer::lion(),
+            Optimizer::adadelta(),
+            SGD { momentum: 0.9, ..SGD::default() }.into(),
+            SGD { momentum: 0.9, nesterov: true, ..SGD::default() }.into(),
+            RMSprop { momentum: 0.9, centered: true, ..RMSprop::default() }.into(),
+        ];
+        for optimizer in optimizers {
+            for steps in [1, 2, 300] {
+                let small = |x: &&f32| **x != 0.0 && x.abs() < 5e-31;
+                let moments = decayed(&optimizer, true, steps);
+                assert_eq!(moments.iter().find(small), None, "{} after {steps}", optimizer.name());
+                let left = decayed(&optimizer, false, steps);
+                assert!(left.iter().any(|x| x.is_subnormal()), "{}", optimizer.name());
+            }
+            let kept = decayed(&optimizer, true, 1).iter().filter(|x| **x != 0.0).count();
+            assert!(kept >= N / 3, "{}: {kept}", optimizer.name());
+        }
+    }
 }

@@ -36,7 +36,7 @@ impl SGD {
     ) -> (Var<'b>, Vec<Var<'b>>) {
         let step = g * s.learning_rate;
         let Some(&velocity) = slots.first() else { return (w - step, vec![]) };
-        let v = velocity * self.momentum - step;
+        let v = s.settled(velocity * self.momentum - step);
         let w = if self.nesterov { w + (v * self.momentum - step) } else { w + v };
         (w, vec![v])
     }
