@@ -26,6 +26,8 @@ export class Sequential extends Stack {
   /** Not in this entry. */
   readonly summary = absent('summary');
   /** Not in this entry. */
+  readonly profile = absent('profile');
+  /** Not in this entry. */
   readonly save = absent('save');
   /** Not in this entry. */
   readonly saveBytes = absent('saveBytes');

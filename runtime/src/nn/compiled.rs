@@ -327,6 +327,13 @@ impl Model {
         self.step_plan(&Key { mode: Mode::Train, kinds, targets: outputs.len() })
     }
 
+    /// The plan of a prediction on batches of float32 inputs.
+    ///
+    /// **Errors** when the model is not built.
+    pub fn predict_plan(&self, batch: usize) -> Result<Plan> {
+        Plan::compile(&self.inference_graph(batch, DType::F32)?, &PlanOptions::default())
+    }
+
     /// The first layer whose output on `xs` is not finite, for the message of a loss that is not; needs weights
     /// from before the update.
     pub(super) fn first_not_finite(&mut self, xs: &[Tensor]) -> Result<alloc::string::String> {

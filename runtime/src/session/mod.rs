@@ -1,10 +1,10 @@
 //! Sessions: a plan with its memory, ready to run any number of times without allocating.
 
 mod fixed;
-#[cfg(feature = "std")]
+#[cfg(feature = "alloc")]
 mod profile;
 pub use fixed::StaticSession;
-#[cfg(feature = "std")]
+#[cfg(feature = "alloc")]
 pub use profile::{Limits, Profile, StepProfile};
 
 #[cfg(feature = "alloc")]
@@ -53,9 +53,21 @@ mod heap {
             Ok(Device { level, pool })
         }
 
+        /// The threads of a pool that is there already, such as one of web workers, at a level.
+        ///
+        /// **Errors** when this machine lacks the level.
+        pub fn with_pool(level: Level, pool: Arc<Pool>) -> Result<Device> {
+            Ok(Device { pool: Some(pool), ..Device::new(level, 1)? })
+        }
+
         /// The level.
         pub fn level(&self) -> Level {
             self.level
+        }
+
+        /// The pool of threads, if there is more than one.
+        pub fn pool(&self) -> Option<&Arc<Pool>> {
+            self.pool.as_ref()
         }
 
         /// The number of threads.

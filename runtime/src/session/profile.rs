@@ -3,11 +3,13 @@
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
-use std::time::{Duration, Instant};
+use core::time::Duration;
 
-use super::{Device, Session};
-use crate::plan::{Plan, PlanOptions, Step};
-use crate::{DType, Result, Shape, Trace, Variables};
+use super::Session;
+use crate::plan::{Slot, Step};
+#[cfg(feature = "std")]
+use crate::{DType, Device, Plan, PlanOptions, Shape, Trace};
+use crate::{Result, Variables};
 
 /// What a device does at most: a large matrix product, and sums of vectors that stay in the cache.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +24,7 @@ impl Limits {
     /// Measures a device, which takes a few tens of milliseconds.
     ///
     /// **Errors** when the two plans do not run.
+    #[cfg(feature = "std")]
     pub fn measure(device: &Device) -> Result<Limits> {
         let best = |dims: &[usize], product: bool| -> Result<(f64, Plan)> {
             let mut variables = Variables::new();
@@ -135,28 +138,91 @@ impl Session {
     /// and assign variables.
     ///
     /// **Errors** as [`run`](Session::run).
+    #[cfg(feature = "std")]
     pub fn profile(&mut self, variables: &mut Variables, runs: usize) -> Result<Profile> {
         let mut times = vec![Duration::MAX; self.plan().steps().len()];
         self.run(variables)?;
         for _ in 0..runs.max(1) {
             for (i, least) in times.iter_mut().enumerate() {
-                let start = Instant::now();
+                let start = std::time::Instant::now();
                 self.run_steps(i..i + 1, variables)?;
                 *least = start.elapsed().min(*least);
             }
         }
+        Ok(self.timed(times))
+    }
+
+    /// As `profile`, by a clock that gives seconds and may be coarse: runs the plan for so many seconds and gives each
+    /// step its mean time.
+    ///
+    /// **Errors** as [`run`](Session::run).
+    pub fn profile_by(
+        &mut self,
+        variables: &mut Variables,
+        seconds: f64,
+        now: &mut dyn FnMut() -> f64,
+    ) -> Result<Profile> {
+        let mut sums = vec![0.0; self.plan().steps().len()];
+        self.run(variables)?;
+        let begun = now();
+        let mut runs = 0;
+        loop {
+            let mut before = now();
+            for (i, sum) in sums.iter_mut().enumerate() {
+                self.run_steps(i..i + 1, variables)?;
+                let after = now();
+                *sum += (after - before).max(0.0);
+                before = after;
+            }
+            runs += 1;
+            // A clock that stands still ends it too.
+            if before - begun >= seconds || runs == 1 << 20 {
+                break;
+            }
+        }
+        Ok(self.timed(sums.iter().map(|sum| Duration::from_secs_f64(sum / runs as f64))))
+    }
+
+    /// The steps of the plan with their times.
+    fn timed(&self, times: impl IntoIterator<Item = Duration>) -> Profile {
+        let list = |slots: &[Slot]| -> Vec<alloc::string::String> {
+            slots.iter().map(|s| alloc::format!("{}{}", s.dtype, s.shape)).collect()
+        };
         let steps = self.plan().steps().iter().zip(times).map(|(step, time)| {
-            let list = |slots: &[crate::plan::Slot]| -> Vec<alloc::string::String> {
-                slots.iter().map(|s| alloc::format!("{}{}", s.dtype, s.shape)).collect()
-            };
-            let what = alloc::format!(
-                "{} {} -> {}",
-                step.op.name(),
-                list(&step.reads).join(" "),
-                list(&step.writes).join(" ")
-            );
+            let (name, reads, writes) = (step.op.name(), list(&step.reads), list(&step.writes));
+            let what = alloc::format!("{name} {} -> {}", reads.join(" "), writes.join(" "));
             StepProfile { what, flops: step.flops(), bytes: moved(step), time }
         });
-        Ok(Profile { steps: steps.collect() })
+        Profile { steps: steps.collect() }
+    }
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_coarse_clock_gives_means_over_the_runs() {
+        let mut variables = Variables::new();
+        let trace = Trace::new(&variables);
+        let x = trace.input("x", Shape::new(&[4, 4]).unwrap(), DType::F32);
+        trace.output("y", x.matmul(x).relu().matmul(x));
+        let plan = Plan::compile(&trace.finish().unwrap(), &PlanOptions::default()).unwrap();
+        let steps = plan.steps().len();
+        let mut session = Session::new(plan, &Device::default()).unwrap();
+        // Every look at the clock takes a second.
+        let mut looks = 0.0;
+        let mut clock = || {
+            looks += 1.0;
+            looks
+        };
+        let profile = session.profile_by(&mut variables, 10.0, &mut clock).unwrap();
+        assert!(steps >= 2 && profile.steps.len() == steps);
+        assert!(profile.steps.iter().all(|step| step.time == Duration::from_secs(1)));
+        assert_eq!(profile.steps[0].what, "matmul f32[4, 4] f32[4, 4] -> f32[4, 4]");
+        let runs = profile.steps.len() as f64;
+        assert!(looks >= 10.0 + runs, "{looks}");
+        // A clock that stands still comes to an end.
+        session.profile_by(&mut variables, 1.0, &mut || 0.0).unwrap();
     }
 }
