@@ -21,7 +21,7 @@ async function gradling({ name, address, only, variant, threads }) {
   if (variant) tf.setWasmVariant(variant);
   if (threads) tf.setThreadsCount(threads);
   await tf.ready();
-  const files = tf.getWasmVariant !== undefined;
+  const files = only === undefined;
   const runs = files ? `${tf.getWasmVariant()}, ${tf.getThreadsCount()} threads` : 'simd128, 1 thread';
   return { name, tf, only, files, runs };
 }

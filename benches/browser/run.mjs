@@ -164,7 +164,7 @@ function report(job, systems) {
       repetitions_ms: repetitions.map((s) => s * 1e3),
     });
   }
-  return { workload: job.work, batch: job.batch ?? 1, input: job.input, systems: record };
+  return { workload: label(job), batch: job.batch ?? 1, input: job.input, systems: record };
 }
 
 const repetitions = Math.max(5, Number(args.repetitions));
