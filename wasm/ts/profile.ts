@@ -19,7 +19,7 @@ export interface ModelProfileArgs {
 export interface StepProfile {
   /** The operator; `region` is a chain of elementwise ones. */
   op: string;
-  /** Types and shapes of what it reads, such as `f32[32, 784]`. */
+  /** Types and shapes of what it reads, such as `float32[32, 784]`. */
   reads: string[];
   /** Types and shapes of what it writes. */
   writes: string[];
@@ -41,7 +41,7 @@ export interface ModelProfile {
   threads: number;
 }
 
-/** `matmul f32[4, 4] f32[4, 2] -> f32[4, 2]` in its parts. */
+/** `matmul float32[4, 4] float32[4, 2] -> float32[4, 2]` in its parts. */
 function parts(what: string): Pick<StepProfile, 'op' | 'reads' | 'writes'> {
   const [from = '', to = ''] = what.split(' -> ');
   const operands = (text: string): string[] => text.match(/\w+\[[^\]]*\]/g) ?? [];

@@ -219,7 +219,7 @@ mod tests {
         let profile = session.profile_by(&mut variables, 10.0, &mut clock).unwrap();
         assert!(steps >= 2 && profile.steps.len() == steps);
         assert!(profile.steps.iter().all(|step| step.time == Duration::from_secs(1)));
-        assert_eq!(profile.steps[0].what, "matmul f32[4, 4] f32[4, 4] -> f32[4, 4]");
+        assert_eq!(profile.steps[0].what, "matmul float32[4, 4] float32[4, 4] -> float32[4, 4]");
         let runs = profile.steps.len() as f64;
         assert!(looks >= 10.0 + runs, "{looks}");
         // A clock that stands still comes to an end.
