@@ -235,6 +235,7 @@ fn compile(entry: &Entry, variant: &Variant, dev: bool) -> Result<(PathBuf, usiz
     }
     let profile = match (dev, variant.fast) {
         (true, _) => "release",
+        (_, true) if variant.threads => "web-threads",
         (_, true) => "web-fast",
         _ => "web",
     };

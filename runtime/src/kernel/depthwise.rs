@@ -80,6 +80,10 @@ fn source(padded: usize, tap: usize, stride: usize, extent: usize) -> Option<usi
 
 #[inline(always)]
 fn forward_row(v: &Conv, oy: usize, x: &[f32], w: &[f32], y: &mut [f32]) {
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    if v.c % 4 == 0 {
+        return super::wasm32::depthwise_row(v, oy, x, w, y);
+    }
     by_channels!(v.c, forward_lanes(v, oy, x, w, y));
 }
 
