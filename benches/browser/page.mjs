@@ -1,6 +1,7 @@
 // The page side: loads the systems and measures one job at a time, A, B, A, B.
 
-import { prepare } from '/workloads.mjs';
+import { ceilings } from '/ceiling.mjs';
+import { inferenceInput, prepare, sample } from '/workloads.mjs';
 
 const systems = [];
 
@@ -14,11 +15,15 @@ function script(src) {
   });
 }
 
-async function gradling({ name, address, only }) {
-  const module = await import(address);
-  const tf = module.default && typeof module.default === 'object' ? module.default : module;
-  if (typeof tf.ready === 'function') await tf.ready();
-  return { name, tf, only };
+/** An entry of the package, in a variant and with so many threads where that is asked for. */
+async function gradling({ name, address, only, variant, threads }) {
+  const tf = await import(address);
+  if (variant) tf.setWasmVariant(variant);
+  if (threads) tf.setThreadsCount(threads);
+  await tf.ready();
+  const files = only === undefined;
+  const runs = files ? `${tf.getWasmVariant()}, ${tf.getThreadsCount()} threads` : 'simd128, 1 thread';
+  return { name, tf, only, files, runs };
 }
 
 async function tfjs() {
@@ -26,17 +31,51 @@ async function tfjs() {
   await script('/tfjs/tf-backend-wasm.min.js');
   const { tf } = globalThis;
   tf.wasm.setWasmPaths('/tfjs/');
-  await tf.setBackend('wasm');
-  await tf.ready();
-  return { name: `tfjs wasm ${tf.version.tfjs}`, tf };
+  const backend = (name) => async () => {
+    await tf.setBackend(name);
+    await tf.ready();
+  };
+  await backend('wasm')();
+  const name = tf.version.tfjs;
+  return [
+    { name: `tfjs wasm ${name}`, tf, enter: backend('wasm') },
+    // Where the wasm backend lacks a kernel; without a graphics card in software.
+    { name: `tfjs webgl ${name}`, tf, enter: backend('webgl'), works: ['T2', 'T3'] },
+  ];
 }
 
-/** Loads the entries of Gradling's package and, when asked, the peer; returns their names. */
+/** onnxruntime-web runs the models that `export_onnx.py` writes. */
+async function ort() {
+  const ort = await import('/ort/ort.wasm.min.mjs');
+  ort.env.wasm.wasmPaths = '/ort/';
+  ort.env.wasm.numThreads = 1;
+  const prepareNet = async (job) => {
+    const name = { MLP: 'mlp', LeNet: 'lenet', 'ResNet-18': 'resnet18', MobileNetV2: 'mobilenetv2' }[job.net];
+    const session = await ort.InferenceSession.create(`/models/${name}.onnx`, { executionProviders: ['wasm'] });
+    const shape = sample(job);
+    const dims = shape.length === 3 ? [1, shape[2], shape[0], shape[1]] : [1, ...shape];
+    const x = new ort.Tensor('float32', inferenceInput(job), dims);
+    return {
+      async run(iterations) {
+        let y;
+        for (let i = 0; i < iterations; i++) ({ y } = await session.run({ x }));
+        if (!Number.isFinite(y.data[0])) throw new Error(`the result is ${y.data[0]}`);
+      },
+      dispose: () => session.release(),
+    };
+  };
+  return { name: `onnxruntime-web ${ort.env.versions.web}`, works: ['I1'], prepare: prepareNet };
+}
+
+/** Loads the entries of Gradling's package and, when asked, the peers; returns their names and what they run on. */
 globalThis.load = async ({ entries, peers }) => {
   for (const entry of entries) systems.push(await gradling(entry));
-  if (peers) systems.push(await tfjs());
-  return systems.map((s) => s.name);
+  if (peers) systems.push(...(await tfjs()), await ort());
+  return systems.map(({ name, runs }) => (runs ? `${name} (${runs})` : name));
 };
+
+/** What multiply-adds reach at most: in registers, and as a product of matrices in the first-level cache. */
+globalThis.ceilings = ceilings;
 
 async function seconds(work, iterations) {
   const start = performance.now();
@@ -58,10 +97,11 @@ async function calibrate(work, least) {
 /** Seconds per step or call of each repetition, or the error, for each system. */
 globalThis.measure = async (job, { repetitions, least }) => {
   const ready = [];
-  for (const system of systems.filter(({ only }) => only === undefined || only === job.work)) {
-    const row = { system: system.name, repetitions: [] };
+  const suits = ({ only, works }) => (only ?? job.work) === job.work && (works?.includes(job.work) ?? true);
+  for (const system of systems.filter(suits)) {
+    const row = { system: system.name, enter: system.enter, repetitions: [] };
     try {
-      row.work = prepare(system.tf, job);
+      row.work = await (system.prepare?.(job) ?? prepare(system, job));
       row.iterations = await calibrate(row.work, least);
     } catch (error) {
       row.error = String(error.message ?? error);
@@ -70,6 +110,7 @@ globalThis.measure = async (job, { repetitions, least }) => {
   }
   for (let i = 0; i < repetitions; i++) {
     for (const row of ready) {
+      await row.enter?.();
       if (!row.error) row.repetitions.push((await seconds(row.work, row.iterations)) / row.iterations);
     }
   }

@@ -1,8 +1,12 @@
-// The browser benchmark: serves a page, opens it in headless Chromium and measures T1, T2 and K1 through the npm
-// package, beside TensorFlow.js's wasm backend with --peers.
+// The browser benchmark: serves a page, opens it in headless Chromium and measures T1 to T5, I1 and K1 through the npm
+// package, beside TensorFlow.js and onnxruntime-web with --peers.
 //
-//   node benches/browser/run.mjs [--only T1,T2,K1] [--inputs normal,uniform] [--peers] [--json FILE]
-//                                [--repetitions 7] [--seconds 0.3] [--without-gradling]
+//   node benches/browser/run.mjs [--only T1,T2/32,K1/1024] [--inputs normal,uniform] [--peers] [--json FILE]
+//                                [--threads 1,2] [--variant relaxed-simd] [--repetitions 7] [--seconds 0.3]
+//                                [--without-gradling]
+//
+// Models that the package has no layers for come from files, which the program `browser_models` of benches writes to
+// target/browser-models, and those of onnxruntime-web from `export_onnx.py`.
 
 import { createReadStream, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -20,6 +24,8 @@ const root = join(here, '..', '..');
 const { values: args } = parseArgs({
   options: {
     only: { type: 'string', default: 'T1,T2,K1' },
+    threads: { type: 'string', default: '1' },
+    variant: { type: 'string', default: 'auto' },
     inputs: { type: 'string', default: 'normal,uniform' },
     peers: { type: 'boolean', default: false },
     'without-gradling': { type: 'boolean', default: false },
@@ -47,6 +53,10 @@ const modules = join(here, 'node_modules', '@tensorflow');
 const FOLDERS = [
   ['/gradling/', [pkg]],
   ['/tfjs/', [join(modules, 'tfjs', 'dist'), join(modules, 'tfjs-backend-wasm', 'dist')]],
+  ['/ort/', [join(here, 'node_modules', 'onnxruntime-web', 'dist')]],
+  ['/models/', [join(root, 'target', 'browser-models')]],
+  // Each count of threads has modules of its own, and so a core of its own.
+  ...args.threads.split(',').map((threads) => [`/threads${threads}/`, [pkg]]),
   ['/', [here]],
 ];
 
@@ -86,10 +96,13 @@ function entries() {
   if (!existsSync(manifest)) fail('wasm/pkg is not there; run `cargo xtask package` first');
   const { exports } = JSON.parse(readFileSync(manifest, 'utf8'));
   const address = (name) => `/gradling/${exports[name].default.replace(/^\.\//, '')}`;
-  return [
-    { name: 'gradling', address: address('.') },
-    { name: 'gradling/mlp', address: address('./mlp'), only: 'T1' },
-  ];
+  const whole = args.threads.split(',').map((threads) => ({
+    name: threads === '1' ? 'gradling' : `gradling ${threads} threads`,
+    address: address('.').replace('/gradling/', `/threads${threads}/`),
+    variant: args.variant,
+    threads: Number(threads),
+  }));
+  return [...whole, { name: 'gradling/mlp', address: address('./mlp'), only: 'T1' }];
 }
 
 function chromium() {
@@ -108,12 +121,15 @@ function median(numbers) {
 }
 
 function line(...cells) {
-  const widths = [-18, -18, 10, 12, 9, 8];
+  const widths = [-18, -22, 10, 12, 9, 9, 8];
   return cells
     .map((cell, i) => (widths[i] < 0 ? String(cell).padEnd(-widths[i]) : String(cell).padStart(widths[i])))
     .join(' ')
     .trimEnd();
 }
+
+/** GFLOP/s of a product of matrices in the first-level cache by one thread, which shares are of. */
+let ceiling = Infinity;
 
 /** Prints the lines of one job and returns its record. */
 function report(job, systems) {
@@ -135,6 +151,7 @@ function report(job, systems) {
         (time * 1e3).toFixed(4),
         samples ? samples.toFixed(0) : '-',
         (flops(job) / time / 1e9).toFixed(1),
+        `${((flops(job) / time / 1e7) / ceiling).toFixed(0)}%`,
         ratio ? `${ratio.toFixed(2)}x` : '',
       ),
     );
@@ -147,7 +164,7 @@ function report(job, systems) {
       repetitions_ms: repetitions.map((s) => s * 1e3),
     });
   }
-  return { workload: job.work, batch: job.batch ?? 1, input: job.input, systems: record };
+  return { workload: label(job), batch: job.batch ?? 1, input: job.input, systems: record };
 }
 
 const repetitions = Math.max(5, Number(args.repetitions));
@@ -172,19 +189,23 @@ try {
   page.on('pageerror', (error) => console.error(`page: ${error.message}`));
   await page.goto(`http://127.0.0.1:${server.address().port}/`);
   await page.waitForFunction(() => globalThis.loaded === true);
-  await page.evaluate((options) => globalThis.load(options), {
+  const names = await page.evaluate((options) => globalThis.load(options), {
     entries: args['without-gradling'] ? [] : entries(),
     peers: args.peers,
   });
-  console.log(line('workload', 'system', 'ms', 'samples/s', 'GFLOP/s', 'ratio'));
+  console.log(names.join('; '));
+  const limits = await page.evaluate(() => globalThis.ceilings());
+  ceiling = limits.cache;
+  console.log(`at most, one thread: ${Object.entries(limits).map(([n, v]) => `${n} ${v.toFixed(1)}`).join(', ')} GFLOP/s`);
+  console.log(line('workload', 'system', 'ms', 'samples/s', 'GFLOP/s', 'share', 'ratio'));
   const rows = [];
   for (const job of jobs(args.only.split(','), args.inputs.split(','))) {
-    const systems = await page.evaluate(([j, effort]) => globalThis.measure(j, effort), [job, { repetitions, least }]);
+    const systems = await page.evaluate(([j, effort]) => globalThis.measure(j, effort), [job, job.slow ? { repetitions: 5, least: 0 } : { repetitions, least }]);
     rows.push(report(job, systems));
   }
   if (args.json) {
     const machine = { cpu: cpus()[0].model, cores: cpus().length, browser: `Chromium ${browser.version()}` };
-    writeFileSync(args.json, `${JSON.stringify({ where: 'browser', machine, rows }, null, 2)}\n`);
+    writeFileSync(args.json, `${JSON.stringify({ where: 'browser', machine, systems: names, limits, rows }, null, 2)}\n`);
   }
 } finally {
   await browser.close();

@@ -1,25 +1,47 @@
 // The workloads on any namespace that has TensorFlow.js's names: `tf` is Gradling's npm package or the peer.
 
-/** Rows of the report for the names T1, T2 and K1. */
+const SIZES = [64, 128, 256, 512, 1024, 2048];
+const CELLS = ['SimpleRNN', 'LSTM', 'GRU'];
+const NETS = ['MLP', 'LeNet', 'ResNet-18', 'MobileNetV2'];
+const NAMES = ['T1', 'T2', 'T3', 'T4', 'T5', 'I1', 'K1'];
+
+/** Rows of the report for these names; `T1`, or `T1/32` for one batch size, `I1/LeNet`, `K1/1024`. */
 export function jobs(names, inputs) {
   const rows = [];
   for (const name of names) {
-    if (name === 'T1' || name === 'T2') {
-      for (const batch of [32, 128]) for (const input of inputs) rows.push({ work: name, batch, input });
-    } else if (name === 'K1') {
-      for (const size of [64, 128, 256, 512, 1024, 2048]) rows.push({ work: `matmul${size}`, size, input: inputs[0] });
-      rows.push({ work: 'conv', input: inputs[0] }, { work: 'add', input: inputs[0] });
+    const [work, only] = name.split('/');
+    const of = (list) => (only === undefined ? list : list.filter((item) => String(item).toLowerCase() === only.toLowerCase()));
+    if (['T1', 'T2', 'T3'].includes(work)) {
+      for (const batch of of([32, 128])) for (const input of inputs) rows.push({ work, batch, input });
+    } else if (work === 'T4') {
+      rows.push({ work, batch: 16, input: inputs[0], slow: true });
+    } else if (work === 'T5') {
+      for (const cell of of(CELLS)) rows.push({ work, cell, batch: 64, input: inputs[0] });
+    } else if (work === 'I1') {
+      for (const net of of(NETS)) rows.push({ work, net, input: inputs[0] });
+    } else if (work === 'K1') {
+      for (const size of of(SIZES)) rows.push({ work: `matmul${size}`, size, input: inputs[0] });
+      for (const kernel of of(['conv', 'add'])) rows.push({ work: kernel, input: inputs[0] });
     } else {
-      throw new Error(`no workload ${name}; there are T1, T2 and K1`);
+      throw new Error(`no workload ${name}; there are ${NAMES.join(', ')}`);
     }
   }
   return rows;
 }
 
+/** Multiply-adds of a cell of 80 units and one of 100 for one sample and time step, by gates. */
+const CELL = { SimpleRNN: 1, LSTM: 4, GRU: 3 };
+/** Least floating-point operations of one inference. */
+const NET = { MLP: 203e3, LeNet: 833e3, 'ResNet-18': 1.11e9, MobileNetV2: 601e6 };
+
 /** Least floating-point operations of one step or call. */
 export function flops(job) {
   if (job.work === 'T1') return (13e6 * job.batch) / 32;
   if (job.work === 'T2') return (73e6 * job.batch) / 32;
+  if (job.work === 'T3') return (97e6 * job.batch) / 32;
+  if (job.work === 'T4') return 53e9;
+  if (job.work === 'T5') return (2.3e9 * CELL[job.cell] * job.batch) / (4 * 64);
+  if (job.work === 'I1') return NET[job.net];
   if (job.work === 'conv') return 2 * 56 * 56 * 64 * 64 * 9;
   if (job.work === 'add') return 1000;
   return 2 * job.size ** 3;
@@ -27,6 +49,8 @@ export function flops(job) {
 
 /** Name in tables. */
 export function label(job) {
+  if (job.work === 'I1') return `I1 ${job.net}`;
+  if (job.work === 'T5') return `T5 ${job.cell}`;
   if (!job.batch) return job.work;
   return `${job.work} b${job.batch}${job.input === 'uniform' ? ' uniform' : ''}`;
 }
@@ -79,14 +103,64 @@ function lenet(tf) {
   return model;
 }
 
-function trainStep(tf, model, shape, job) {
-  model.compile({ optimizer: tf.train.adam(0.001), loss: 'categoricalCrossentropy' });
+/** The course's baseline, for the peers; Gradling's comes from a file. */
+function baseline(tf) {
+  const model = tf.sequential();
+  model.add(tf.layers.conv2d({ filters: 6, kernelSize: 5, padding: 'same', inputShape: [32, 32, 3] }));
+  model.add(tf.layers.batchNormalization());
+  model.add(tf.layers.reLU());
+  model.add(tf.layers.maxPooling2d({ poolSize: 2 }));
+  model.add(tf.layers.dropout({ rate: 0.2 }));
+  model.add(tf.layers.flatten());
+  model.add(tf.layers.dense({ units: 128, activation: 'relu' }));
+  model.add(tf.layers.dropout({ rate: 0.2 }));
+  model.add(tf.layers.dense({ units: CLASSES, activation: 'softmax' }));
+  return model;
+}
+
+function stock(tf, cell) {
+  const layer = { SimpleRNN: tf.layers.simpleRNN, LSTM: tf.layers.lstm, GRU: tf.layers.gru }[cell];
+  const model = tf.sequential();
+  model.add(layer({ units: 80, returnSequences: true, inputShape: [60, 1] }));
+  model.add(tf.layers.dropout({ rate: 0.2 }));
+  model.add(layer({ units: 100 }));
+  model.add(tf.layers.dropout({ rate: 0.2 }));
+  model.add(tf.layers.dense({ units: 1 }));
+  return model;
+}
+
+/** The model of a job: made by layers, or loaded where the system has no makers for them. */
+async function modelOf({ tf, files }, job) {
+  if (job.work === 'T1' || job.net === 'MLP') return mlp(tf);
+  if (job.work === 'T2' || job.net === 'LeNet') return lenet(tf);
+  if (files) {
+    const name = { T5: `T5-${job.cell}`, I1: { 'ResNet-18': 'resnet18', MobileNetV2: 'mobilenetv2' }[job.net] }[job.work] ?? job.work;
+    return tf.loadLayersModel(`/models/${name}.gradling`);
+  }
+  if (job.work === 'T3') return baseline(tf);
+  if (job.work === 'T5') return stock(tf, job.cell);
+  throw new Error('not built for this system');
+}
+
+/** The shape of a sample. */
+export function sample(job) {
+  const net = { MLP: [784], LeNet: [28, 28, 1], 'ResNet-18': [32, 32, 3], MobileNetV2: [224, 224, 3] };
+  return net[job.net] ?? { T1: [784], T2: [28, 28, 1], T3: [32, 32, 3], T4: [32, 32, 3], T5: [60, 1] }[job.work];
+}
+
+function trainStep(tf, model, loaded, shape, job) {
+  const name = job.work === 'T5' ? 'meanSquaredError' : 'categoricalCrossentropy';
+  if (!loaded) model.compile({ optimizer: tf.train.adam(0.001), loss: name });
   const next = stream(1);
   const size = shape.reduce((a, b) => a * b, 1);
   const xs = [];
   const ys = [];
   for (let i = 0; i < BATCHES; i++) {
     xs.push(tf.tensor(numbers(next, job.input, job.batch * size), [job.batch, ...shape]));
+    if (job.work === 'T5') {
+      ys.push(tf.tensor2d(numbers(next, job.input, job.batch), [job.batch, 1]));
+      continue;
+    }
     const y = new Float32Array(job.batch * CLASSES);
     for (let row = 0; row < job.batch; row++) y[row * CLASSES + Math.floor(next() * CLASSES)] = 1;
     ys.push(tf.tensor2d(y, [job.batch, CLASSES]));
@@ -121,10 +195,36 @@ function kernel(operands, call) {
   };
 }
 
-/** Makes a job ready on `tf`: `{run(iterations), dispose()}`. */
-export function prepare(tf, job) {
-  if (job.work === 'T1') return trainStep(tf, mlp(tf), [784], job);
-  if (job.work === 'T2') return trainStep(tf, lenet(tf), [28, 28, 1], job);
+function inference(tf, model, x) {
+  return {
+    async run(iterations) {
+      for (let i = 1; i < iterations; i++) model.predict(x).dispose();
+      const last = model.predict(x);
+      const value = (await last.data())[0];
+      last.dispose();
+      if (!Number.isFinite(value)) throw new Error(`the result is ${value}`);
+    },
+    dispose() {
+      x.dispose();
+      model.dispose();
+    },
+  };
+}
+
+/** The same sample for every system, rows before channels. */
+export function inferenceInput(job) {
+  return numbers(stream(1), job.input, sample(job).reduce((a, b) => a * b, 1));
+}
+
+/** Makes a job ready on a system whose `tf` has TensorFlow.js's names: `{run(iterations), dispose()}`. */
+export async function prepare(system, job) {
+  const { tf } = system;
+  await system.enter?.();
+  if (job.work === 'I1') return inference(tf, await modelOf(system, job), tf.tensor(inferenceInput(job), [1, ...sample(job)]));
+  if (job.work.startsWith('T')) {
+    const model = await modelOf(system, job);
+    return trainStep(tf, model, system.files && !['T1', 'T2'].includes(job.work), sample(job), job);
+  }
   const next = stream(1);
   const tensor = (shape) => tf.tensor(numbers(next, job.input, shape.reduce((a, b) => a * b, 1)), shape);
   if (job.work === 'conv') {

@@ -5,6 +5,8 @@
 //! runs. Layers, losses and optimizers emit ops on a [`Builder`](op::Builder); [`autodiff`] adds the gradient;
 //! [`rewrite`] shortens and fuses; [`Plan::compile`] gives every value its place; a [`Session`] runs it.
 #![no_std]
+// Web workers sleep on a word of shared memory; builds with shared memory bring their own standard library, and so may.
+#![cfg_attr(all(target_arch = "wasm32", target_feature = "atomics"), feature(stdarch_wasm_atomic_wait))]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;

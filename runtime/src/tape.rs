@@ -1,9 +1,10 @@
 //! The eager builder: records ops and computes each at once (`tf.GradientTape`).
 
-use crate::kernel::{Cpu, View};
+use crate::kernel::{Cpu, Pool, View};
 use crate::op::{Builder, CustomGradient, Kind, Node, OPERANDS, Op, ValueId, Var};
 use crate::variables::{VariableId, Variables};
 use crate::{Error, Level, Result, Tensor, Trace, autodiff, misuse};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use heapless::Vec as Fixed;
@@ -22,6 +23,7 @@ use heapless::Vec as Fixed;
 pub struct Tape {
     trace: Trace,
     level: Level,
+    pool: Option<Arc<Pool>>,
     variables: Vec<Tensor>,
     values: RefCell<Vec<Tensor>>,
 }
@@ -40,7 +42,14 @@ impl Tape {
 
     /// An empty tape that computes at an instruction-set level.
     pub fn at_level(level: Level) -> Tape {
-        Tape { trace: Trace::default(), level, variables: Vec::new(), values: RefCell::default() }
+        let (trace, values) = (Trace::default(), RefCell::default());
+        Tape { trace, level, pool: None, variables: Vec::new(), values }
+    }
+
+    /// Computes on the threads of a pool.
+    pub fn with_pool(mut self, pool: Option<Arc<Pool>>) -> Tape {
+        self.pool = pool;
+        self
     }
 
     /// An empty tape that reads these variables as they are now.
@@ -174,7 +183,7 @@ impl Tape {
         }
         let inputs: Fixed<Kind, OPERANDS> = operands.iter().map(|t| (*t.shape(), t.dtype())).collect();
         let mut workspace = alloc::vec![0.0; op.workspace(&inputs)];
-        let cpu = Cpu::new(self.level, None);
+        let cpu = Cpu::new(self.level, self.pool.as_deref());
         let result = Tensor::filled(*shape, *dtype, |y| {
             op.run(&cpu, &reads, core::slice::from_mut(y), &mut workspace)
         })?;

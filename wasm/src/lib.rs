@@ -9,9 +9,13 @@ mod files;
 #[cfg(feature = "conv")]
 mod images;
 mod js;
+#[cfg(feature = "full")]
+mod machine;
 mod model;
 #[cfg(feature = "eager")]
 mod ops;
+#[cfg(feature = "full")]
+mod profile;
 #[cfg(feature = "summary")]
 mod summary;
 mod tensors;

@@ -15,6 +15,8 @@ use wasm_bindgen::prelude::*;
 #[wasm_bindgen]
 pub struct Model {
     pub(crate) model: Sequential,
+    #[cfg(feature = "full")]
+    pub(crate) device: gradling::Device,
     tensors: Rc<RefCell<Tensors>>,
     run: Option<FitRun>,
     /// Loss and metrics of the last train step.
@@ -42,7 +44,11 @@ impl Core {
 
 impl Core {
     pub(crate) fn wrap(&self, model: Sequential) -> Model {
+        #[cfg(feature = "full")]
+        let model = model.on(&self.device);
         Model {
+            #[cfg(feature = "full")]
+            device: self.device.clone(),
             model,
             tensors: self.tensors.clone(),
             run: None,

@@ -23,11 +23,11 @@ fn wider(a: DType, b: DType, least: DType) -> DType {
 }
 
 fn compute(
+    tape: Tape,
     tensors: &Tensors,
     ids: &[u32],
     f: &dyn for<'t> Fn(&[Var<'t>]) -> Result<Var<'t>>,
 ) -> Result<Tensor> {
-    let tape = Tape::new();
     let mut operands = Vec::with_capacity(ids.len());
     for &id in ids {
         operands.push(tape.constant(tensors.get(id)?));
@@ -38,7 +38,10 @@ fn compute(
 
 impl Core {
     fn op(&self, ids: &[u32], f: &dyn for<'t> Fn(&[Var<'t>]) -> Result<Var<'t>>) -> Js<u32> {
-        self.with(|tensors| compute(tensors, ids, f))
+        let tape = Tape::new();
+        #[cfg(feature = "full")]
+        let tape = tape.with_pool(self.device.pool().cloned());
+        self.with(|tensors| compute(tape, tensors, ids, f))
     }
 }
 

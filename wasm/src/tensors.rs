@@ -66,9 +66,21 @@ pub(crate) fn pick<T: Copy>(list: &[T], code: u32) -> Result<T> {
 
 /// The tensors of one JavaScript realm.
 #[wasm_bindgen]
-#[derive(Default)]
 pub struct Core {
     pub(crate) tensors: Rc<RefCell<Tensors>>,
+    /// What models and ops compute on.
+    #[cfg(feature = "full")]
+    pub(crate) device: gradling::Device,
+}
+
+impl Default for Core {
+    fn default() -> Core {
+        Core {
+            tensors: Rc::default(),
+            #[cfg(feature = "full")]
+            device: crate::machine::device(),
+        }
+    }
 }
 
 impl Core {

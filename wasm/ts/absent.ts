@@ -83,6 +83,11 @@ export const randomUniform = /* @__PURE__ */ absent('randomUniform');
 export const truncatedNormal = /* @__PURE__ */ absent('truncatedNormal');
 export const loadLayersModel = /* @__PURE__ */ absent('loadLayersModel');
 export const loadModelBytes = /* @__PURE__ */ absent('loadModelBytes');
+export const getThreadsCount = /* @__PURE__ */ absent('getThreadsCount');
+export const getWasmVariant = /* @__PURE__ */ absent('getWasmVariant');
+export const setThreadsCount = /* @__PURE__ */ absent('setThreadsCount');
+export const setWasmPaths = /* @__PURE__ */ absent('setWasmPaths');
+export const setWasmVariant = /* @__PURE__ */ absent('setWasmVariant');
 
 /** What `tf.io` offers. */
 export const io = {

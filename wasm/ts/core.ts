@@ -9,9 +9,19 @@ export const version = '0.1.0';
 /** Where the WebAssembly core comes from: an address, its bytes, a response or a compiled module. */
 export type WasmSource = InitInput | Promise<InitInput>;
 
+/** What loading gives. */
+export interface Loaded {
+  memory: WebAssembly.Memory;
+  core: Core;
+}
+
+/** Loads the core from a place, or from where it is by default. */
+export type Loader = (from: WasmSource | undefined) => Promise<Loaded>;
+
 let running: Core | undefined;
 let starting: Promise<void> | undefined;
 let source: WasmSource | undefined;
+let loader: Loader = load;
 let memoryBytes = (): number => 0;
 
 /** An error whose fault is the caller's. */
@@ -29,7 +39,8 @@ export function deviceError(message: string, cause?: unknown): Error {
   return named('DeviceError', message, cause);
 }
 
-function named(name: string, message: string, cause: unknown): Error {
+/** @internal An error of a name. */
+export function named(name: string, message: string, cause: unknown): Error {
   const error = cause === undefined ? new Error(message) : new Error(message, { cause });
   error.name = name;
   return error;
@@ -41,6 +52,11 @@ function named(name: string, message: string, cause: unknown): Error {
  */
 export function setWasmPath(from: WasmSource): void {
   source = from;
+}
+
+/** @internal Replaces what loads the core. */
+export function setLoader(to: Loader): void {
+  loader = to;
 }
 
 /** Loads the WebAssembly core. Everything but types needs it; asynchronous functions wait for it by themselves. */
@@ -55,9 +71,8 @@ export function ready(): Promise<void> {
 /** Whether this is Node or something that answers as Node does. */
 export const inNode = typeof process !== 'undefined' && process.versions?.node !== undefined;
 
-/** The core's file beside this one: its address, in Node its bytes. */
-async function beside(): Promise<InitInput> {
-  const url = new URL('./core/gradling_wasm_bg.wasm', import.meta.url);
+/** @internal A file beside the script: its address, in Node its bytes. */
+export async function beside(url: URL): Promise<InitInput> {
   if (!inNode || url.protocol !== 'file:') return url;
   // The name is kept from bundlers, which would look for a browser's module of that name.
   const name = 'node:fs/promises';
@@ -65,11 +80,16 @@ async function beside(): Promise<InitInput> {
   return readFile(url);
 }
 
-async function start(): Promise<void> {
-  const from = (await source) ?? (await beside());
+async function load(source: WasmSource | undefined): Promise<Loaded> {
+  const from = (await source) ?? (await beside(new URL('./core/gradling_wasm_bg.wasm', import.meta.url)));
   const { memory } = await init({ module_or_path: from });
-  memoryBytes = () => memory.buffer.byteLength;
-  running = new Core();
+  return { memory, core: new Core() };
+}
+
+async function start(): Promise<void> {
+  const loaded = await loader(source);
+  memoryBytes = () => loaded.memory.buffer.byteLength;
+  running = loaded.core;
 }
 
 /** The loaded core. Throws before `ready` has resolved. */
@@ -83,7 +103,7 @@ export function wasmBytes(): number {
   return memoryBytes();
 }
 
-/** The name of what computes: `cpu`, one thread with SIMD. */
+/** The name of what computes: `cpu`. */
 export function getBackend(): string {
   return 'cpu';
 }

@@ -17,6 +17,8 @@ export const layers = { ...plainLayers, ...imageLayers };
 
 export { getBackend, ready, setBackend, setWasmPath, version } from './core.js';
 export type { WasmSource } from './core.js';
+export { getThreadsCount, getWasmVariant, setThreadsCount, setWasmPaths, setWasmVariant } from './variants.js';
+export type { WasmPaths, WasmVariant } from './variants.js';
 export {
   dispose,
   eye,
@@ -65,6 +67,7 @@ export type {
   ModelFitArgs,
   SequentialArgs,
 } from './model.js';
+export type { ModelProfile, ModelProfileArgs, StepProfile } from './profile.js';
 export { Optimizer, train } from './train.js';
 export { nextFrame } from './yield.js';
 export * as io from './places.js';

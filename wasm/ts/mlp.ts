@@ -26,6 +26,8 @@ export class Sequential extends Stack {
   /** Not in this entry. */
   readonly summary = absent('summary');
   /** Not in this entry. */
+  readonly profile = absent('profile');
+  /** Not in this entry. */
   readonly save = absent('save');
   /** Not in this entry. */
   readonly saveBytes = absent('saveBytes');
@@ -106,6 +108,8 @@ export {
   expm1,
   floor,
   gather,
+  getThreadsCount,
+  getWasmVariant,
   greater,
   greaterEqual,
   io,
@@ -140,6 +144,9 @@ export {
   reshape,
   round,
   rsqrt,
+  setThreadsCount,
+  setWasmPaths,
+  setWasmVariant,
   sigmoid,
   sign,
   sin,

@@ -107,10 +107,28 @@ fn bench(mut arguments: Vec<OsString>) -> Result<()> {
         return shell::run(&mut command);
     }
     package::build(false)?;
+    browser_models(arguments.iter().any(|argument| argument == "--peers"))?;
     toolchain::npm_install("tests")?;
     if arguments.iter().any(|argument| argument == "--peers") {
         toolchain::npm_install("benches/browser")?;
     }
     let mut command = shell::node("benches/browser/run.mjs");
     shell::run(command.args(arguments).env("CHROMIUM", toolchain::chromium()?))
+}
+
+/// Writes the model files that the browser benchmark loads, for the peers also theirs where there is a Python for it.
+fn browser_models(peers: bool) -> Result<()> {
+    let folder = shell::target_dir().join("browser-models");
+    let mut command = shell::cargo();
+    command.args(["run", "--release", "--package", "gradling-benches", "--bin", "browser_models", "--"]);
+    shell::run(command.arg(&folder))?;
+    match std::env::var_os("GRADLING_PEER_PYTHON") {
+        Some(python) if peers => shell::run(
+            std::process::Command::new(python)
+                .current_dir(shell::root())
+                .arg("benches/browser/export_onnx.py")
+                .arg(&folder),
+        ),
+        _ => Ok(()),
+    }
 }

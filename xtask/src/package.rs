@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::{
-    shell::{self, root, run},
+    shell::{self, root, run, target_dir},
     toolchain::{Cross, Library, WASM, npm_install},
 };
 
@@ -55,7 +55,51 @@ const PASSES: [&str; 8] = [
     "--strip-producers",
 ];
 
-/// A build of the crate and the part of the package that is for it.
+/// What the builds that are fast first share: much optimization, but little is inlined where it is not asked for, since
+/// most of the code runs once a model.
+const FAST: [&str; 13] = [
+    "--cfg=gradling_compact",
+    "--cfg=gradling_fast",
+    "-Clink-arg=-zstack-size=1048576",
+    "-Zunstable-options",
+    "-Cpanic=immediate-abort",
+    "-Zlocation-detail=none",
+    "-Zmir-opt-level=3",
+    "-Cllvm-args=-inline-instr-cost=250",
+    "-Cllvm-args=-inline-call-penalty=1250",
+    "-Cllvm-args=-inline-threshold=500",
+    "-Cllvm-args=-inlinehint-threshold=500",
+    "-Cllvm-args=-force-vector-interleave=1",
+    "-Cllvm-args=-unroll-threshold=20",
+];
+
+/// What memory that threads share takes: each has a stack and thread-local data of its own.
+const SHARED: [&str; 8] = [
+    "-Ctarget-feature=+atomics",
+    "-Clink-arg=--shared-memory",
+    "-Clink-arg=--import-memory",
+    "-Clink-arg=--max-memory=2147483648",
+    "-Clink-arg=--export=__wasm_init_tls",
+    "-Clink-arg=--export=__tls_size",
+    "-Clink-arg=--export=__tls_align",
+    "-Clink-arg=--export=__tls_base",
+];
+
+/// A build of the crate: a WebAssembly file in a folder with its glue.
+struct Variant {
+    /// Below the entry's folder.
+    folder: &'static str,
+    /// The WebAssembly file. Variants in one folder share the glue.
+    file: &'static str,
+    /// Whether it is fast first, not small first.
+    fast: bool,
+    /// Whether fused multiply-add is used.
+    relaxed: bool,
+    /// Whether its memory is shared by threads.
+    threads: bool,
+}
+
+/// A part of the package with its TypeScript face.
 struct Entry {
     /// Below the package's folder.
     folder: &'static str,
@@ -63,17 +107,40 @@ struct Entry {
     features: &'static [&'static str],
     /// The project of the TypeScript face.
     project: &'static str,
+    variants: &'static [Variant],
 }
 
-/// The whole, and what training a multilayer perceptron takes.
+const SIMD: &str = "gradling_wasm_bg.wasm";
+const RELAXED: &str = "gradling_wasm_relaxed.wasm";
+
+/// The whole in the variants of `wasm/ts/variants.ts`, and what training a multilayer perceptron takes.
 const ENTRIES: [Entry; 2] = [
-    Entry { folder: "", features: &[], project: "tsconfig.json" },
-    Entry { folder: "mlp", features: &["--no-default-features"], project: "tsconfig.mlp.json" },
+    Entry {
+        folder: "",
+        features: &[],
+        project: "tsconfig.json",
+        variants: &[
+            Variant { folder: "core", file: SIMD, fast: true, relaxed: false, threads: false },
+            Variant { folder: "core", file: RELAXED, fast: true, relaxed: true, threads: false },
+            Variant { folder: "threads", file: RELAXED, fast: true, relaxed: true, threads: true },
+        ],
+    },
+    Entry {
+        folder: "mlp",
+        features: &["--no-default-features"],
+        project: "tsconfig.mlp.json",
+        variants: &[Variant { folder: "core", file: SIMD, fast: false, relaxed: false, threads: false }],
+    },
 ];
 
 /// Where the package is written.
 pub fn folder() -> PathBuf {
     root().join("wasm/pkg")
+}
+
+/// The WebAssembly files of the whole entry.
+pub fn whole() -> impl Iterator<Item = PathBuf> {
+    ENTRIES[0].variants.iter().map(|variant| folder().join(variant.folder).join(variant.file))
 }
 
 /// Builds the package and returns the number of compiler warnings. `dev` keeps names and skips wasm-opt.
@@ -103,25 +170,46 @@ pub fn build(dev: bool) -> Result<usize> {
 
 /// Builds one entry of the package and returns the number of compiler warnings.
 fn write_entry(entry: &Entry, dev: bool) -> Result<usize> {
-    let (wasm, warnings) = compile(entry, dev)?;
     let out = folder().join(entry.folder);
-    let core = out.join("core");
-    Bindgen::new()
-        .input_path(&wasm)
-        .web(true)?
-        .typescript(true)
-        .keep_debug(dev)
-        .remove_producers_section(!dev)
-        .generate(&core)
-        .context("wasm-bindgen failed")?;
-    let wasm = core.join("gradling_wasm_bg.wasm");
-    if !dev {
-        optimize(&wasm)?;
+    let mut warnings = 0;
+    for variant in entry.variants {
+        warnings += write_variant(entry, variant, dev)?;
     }
     run(Command::new("node")
         .current_dir(root().join("wasm"))
         .args(["node_modules/typescript/bin/tsc", "--project", entry.project, "--outDir"])
         .arg(&out))?;
+    Ok(warnings)
+}
+
+/// Builds a variant into its folder and returns the number of compiler warnings.
+fn write_variant(entry: &Entry, variant: &Variant, dev: bool) -> Result<usize> {
+    let (built, warnings) = compile(entry, variant, dev)?;
+    let core = folder().join(entry.folder).join(variant.folder);
+    let glue = core.join("gradling_wasm.js");
+    let other = fs::read(&glue).ok();
+    let mut bindgen = Bindgen::new();
+    bindgen
+        .input_path(&built)
+        .web(true)?
+        .typescript(true)
+        .keep_debug(dev)
+        .remove_name_section(!dev && variant.fast)
+        .remove_producers_section(!dev);
+    let staged = target_dir().join("package").join(variant.folder);
+    bindgen.generate(&staged).context("wasm-bindgen failed")?;
+    fs::create_dir_all(&core)?;
+    for file in ["gradling_wasm.js", "gradling_wasm.d.ts", "gradling_wasm_bg.wasm.d.ts"] {
+        fs::copy(staged.join(file), core.join(file))?;
+    }
+    if other.is_some_and(|other| fs::read(&glue).is_ok_and(|new| new != other)) {
+        bail!("{} cannot have the glue of the other variants in its folder", variant.file);
+    }
+    let wasm = core.join(variant.file);
+    fs::copy(staged.join(SIMD), &wasm)?;
+    if !dev && !variant.fast {
+        optimize(&wasm)?;
+    }
     println!(
         "package: {}, {} bytes",
         wasm.strip_prefix(root()).unwrap_or(&wasm).display(),
@@ -130,7 +218,7 @@ fn write_entry(entry: &Entry, dev: bool) -> Result<usize> {
     Ok(warnings)
 }
 
-fn compile(entry: &Entry, dev: bool) -> Result<(PathBuf, usize)> {
+fn compile(entry: &Entry, variant: &Variant, dev: bool) -> Result<(PathBuf, usize)> {
     let cross = Cross::with_sources(WASM)?;
     let mut flags: Vec<String> =
         vec![format!("-Ctarget-feature={}", FEATURES.map(|(rustc, _)| format!("+{rustc}")).join(","))];
@@ -140,11 +228,25 @@ fn compile(entry: &Entry, dev: bool) -> Result<(PathBuf, usize)> {
     }
     let mut flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     if !dev {
-        flags.extend(SMALL);
+        flags.extend(if variant.fast { FAST.as_slice() } else { &SMALL });
     }
-    let profile = if dev { "release" } else { "web" };
+    if variant.threads {
+        flags.extend(SHARED);
+    }
+    let profile = match (dev, variant.fast) {
+        (true, _) => "release",
+        (_, true) if variant.threads => "web-threads",
+        (_, true) => "web-fast",
+        _ => "web",
+    };
     let mut cargo = cross.cargo("build", Library::Std, &flags);
     cargo.args(["--package", "gradling-wasm", "--profile", profile]).args(entry.features);
+    if variant.relaxed {
+        // For the runtime alone, so that variants share the standard library.
+        let own =
+            format!("profile.{profile}.package.gradling.rustflags=[\"-Ctarget-feature=+relaxed-simd\"]");
+        cargo.args(["-Zprofile-rustflags", "--config", &own]);
+    }
     let built = shell::build(&mut cargo)?;
     let wasm = cross.artifacts(profile).join("gradling_wasm.wasm");
     if !wasm.is_file() {

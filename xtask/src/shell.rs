@@ -171,6 +171,10 @@ pub struct Built {
     pub warnings: usize,
 }
 
+/// Warnings about flags that the build means, not about code: shared memory takes a standard library of one's own, and
+/// so a compiler that lets one build it.
+const OF_FLAGS: &str = "unstable feature specified for `-Ctarget-feature`";
+
 /// Runs a `cargo build` or `cargo check` and collects its programs and warnings, which are shown as always.
 pub fn build(command: &mut Command) -> Result<Built> {
     eprintln!("+ {}", shown(command));
@@ -184,6 +188,10 @@ pub fn build(command: &mut Command) -> Result<Built> {
     let mut built = Built::default();
     for message in String::from_utf8_lossy(&output.stdout).lines() {
         let Ok(message) = serde_json::from_str::<Value>(message) else { continue };
+        let said = message.pointer("/message/message").and_then(Value::as_str);
+        if said.is_some_and(|said| said.starts_with(OF_FLAGS)) {
+            continue;
+        }
         if let Some(text) = message.pointer("/message/rendered").and_then(Value::as_str) {
             eprint!("{text}");
         }

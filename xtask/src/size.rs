@@ -1,4 +1,4 @@
-//! Bytes that a page downloads to train the MLP.
+//! Bytes that a page downloads to train the MLP, and those of each build of the whole package.
 
 use std::{fs, io::Write, path::Path, process::Command};
 
@@ -14,6 +14,8 @@ use crate::{
 
 /// The most that JavaScript and WebAssembly together may take, gzipped.
 const LIMIT: usize = 120_000;
+/// The most that a build of the whole package may take, gzipped.
+const WHOLE: usize = 300_000;
 
 /// Bundles benches/size/mlp.js with the built package's entries, prints the gzipped sizes.
 ///
@@ -23,6 +25,14 @@ pub fn size() -> Result<()> {
     npm_install("tests")?;
     let (full, _) = page("index.js", "core")?;
     println!("size: the same page on the whole package {full} bytes gzip");
+    for wasm in package::whole() {
+        let bytes = gzipped(&wasm)?;
+        let name = wasm.strip_prefix(package::folder()).unwrap_or(&wasm).display();
+        println!("size: {name} {bytes} bytes gzip, limit {WHOLE}");
+        if bytes > WHOLE {
+            bail!("{name} takes {bytes} bytes, more than {WHOLE}");
+        }
+    }
     let (total, parts) = page("mlp/mlp.js", "mlp/core")?;
     println!("size: MLP page {total} bytes gzip ({parts}), limit {LIMIT}");
     if total > LIMIT {

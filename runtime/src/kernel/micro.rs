@@ -253,6 +253,8 @@ macro_rules! kernels {
     };
 }
 pub(super) use kernels;
+#[cfg(target_arch = "wasm32")]
+pub(super) use unrolled;
 
 /// [`Micro::transpose`] for any instruction set.
 ///

@@ -32,6 +32,8 @@ pub mod vector;
 pub mod view;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod wasm32;
+#[cfg(any(all(target_arch = "wasm32", target_feature = "atomics"), all(test, feature = "std")))]
+mod workers;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -48,10 +50,25 @@ pub use threads::Pool;
 pub use vector::{Reduce, flush_denormals, keep_denormals, reduce};
 pub use view::{Bits, View, ViewMut};
 
-/// Whether small code goes before the speed of what is rare: in a page, which downloads every byte of it. The build of
-/// the npm package sets `gradling_compact`.
-pub(crate) const COMPACT: bool =
-    cfg!(all(gradling_compact, target_arch = "wasm32", target_feature = "simd128", feature = "alloc"));
+/// Whether small code goes before speed in kernels: in a page, which downloads every byte of it. The builds of the npm
+/// package set `gradling_compact`, for which what is rare is small; those of its whole entry also `gradling_fast`, for
+/// which the kernels are fast nevertheless.
+pub(crate) const COMPACT: bool = cfg!(all(
+    gradling_compact,
+    not(gradling_fast),
+    target_arch = "wasm32",
+    target_feature = "simd128",
+    feature = "alloc"
+));
+
+/// The one level of a build for pages, which have no use for the others.
+const ONLY: Option<Level> = if !COMPACT && !cfg!(gradling_fast) {
+    None
+} else if cfg!(target_feature = "relaxed-simd") {
+    Some(Level::RelaxedSimd)
+} else {
+    Some(Level::Simd128)
+};
 
 /// Memory for a kernel whose caller brought too little: compact builds have no slower way to do without.
 #[cfg(feature = "alloc")]
@@ -99,7 +116,10 @@ impl<'p> Cpu<'p> {
     #[inline(always)]
     pub fn level(&self) -> Level {
         // A constant lets the compiler drop the loops of the other levels.
-        if COMPACT { Level::Simd128 } else { self.level }
+        match ONLY {
+            Some(level) => level,
+            None => self.level,
+        }
     }
 
     /// The pool of threads, if any.

@@ -25,6 +25,10 @@ pub fn uniform(cpu: &Cpu, key: [u32; 2], stream: u32, y: &mut [f32]) {
         // SAFETY: each task has its own range of y.
         let y = unsafe { y.range(from, CHUNK.min(n - from)) };
         let first = (from / 4) as u32;
+        if cfg!(gradling_fast) {
+            // Arrays become no vectors where little is unrolled.
+            return few(key, stream, first, y);
+        }
         leveled!(cpu.level(), many(key: [u32; 2], stream: u32, first: u32, y: &mut [f32]));
     };
     match n.div_ceil(CHUNK) {

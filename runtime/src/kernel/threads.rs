@@ -1,13 +1,16 @@
-//! A small persistent pool of threads. Without the `std` feature the type exists but has no values.
+//! A small persistent pool of threads. Without the `std` feature the type exists but has no values, except in
+//! WebAssembly with atomics, where web workers are its threads.
 
-#[cfg(feature = "std")]
+#[cfg(all(target_arch = "wasm32", target_feature = "atomics"))]
+pub use super::workers::Pool;
+#[cfg(all(feature = "std", not(all(target_arch = "wasm32", target_feature = "atomics"))))]
 pub use with_std::Pool;
 
 /// A pool of threads; it takes the `std` feature to make one.
-#[cfg(not(feature = "std"))]
+#[cfg(not(any(feature = "std", all(target_arch = "wasm32", target_feature = "atomics"))))]
 pub enum Pool {}
 
-#[cfg(not(feature = "std"))]
+#[cfg(not(any(feature = "std", all(target_arch = "wasm32", target_feature = "atomics"))))]
 impl Pool {
     /// How many threads run tasks, the caller included.
     pub fn threads(&self) -> usize {
@@ -20,7 +23,7 @@ impl Pool {
     }
 }
 
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", not(all(target_arch = "wasm32", target_feature = "atomics"))))]
 mod with_std {
     use crate::kernel::vector;
     use core::any::Any;

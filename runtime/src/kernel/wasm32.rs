@@ -1,7 +1,7 @@
 //! Microkernels for WebAssembly with 128-bit vectors, with fused multiply-add and strict.
 
-use super::micro::{Kernel, Micro, Tile, Vector, kernels, tile};
-use super::{COMPACT, Reduce};
+use super::micro::{Kernel, Micro, Tile, Vector, kernels, tile, unrolled};
+use super::{COMPACT, Conv, Reduce};
 use core::arch::wasm32::*;
 
 /// Four lanes; `FUSED` multiplies and adds with one rounding, else the vectors are strict.
@@ -170,6 +170,71 @@ unsafe fn transpose(x: *const f32, x_step: usize, y: *mut f32, y_step: usize, k:
         let (x, y) = (x.add(whole_columns * x_step), y.add(whole_columns));
         super::micro::transpose(x, x_step, y, y_step, k, columns - whole_columns);
     }
+}
+
+/// A row of a depthwise convolution of channels in fours: sixteen at a time, which arrays of sixteen floats do not become
+/// where little is unrolled.
+///
+/// # Panics
+/// If x is not an image of v, w its filter, or y a row of its result.
+pub(super) fn depthwise_row(v: &Conv, oy: usize, x: &[f32], w: &[f32], y: &mut [f32]) {
+    assert!(v.c.is_multiple_of(4) && x.len() == v.h * v.w * v.c);
+    assert!(w.len() == v.kh * v.kw * v.c && y.len() == v.ow * v.c);
+    for ox in 0..v.ow {
+        let mut at = 0;
+        while at < v.c {
+            // SAFETY: `at` and the channels after it that are taken are below `c`; the slices have the lengths of their
+            // shapes (checked above).
+            unsafe {
+                if at + 16 <= v.c {
+                    depthwise_pixel::<4>(v, [oy, ox], at, x.as_ptr(), w.as_ptr(), y.as_mut_ptr());
+                    at += 16;
+                } else {
+                    depthwise_pixel::<1>(v, [oy, ox], at, x.as_ptr(), w.as_ptr(), y.as_mut_ptr());
+                    at += 4;
+                }
+            }
+        }
+    }
+}
+
+/// `N` vectors of channels from `at` on of one pixel of a depthwise convolution.
+///
+/// # Safety
+/// The channels exist; x is an image, w the filter, y the row of the pixel.
+#[inline(always)]
+unsafe fn depthwise_pixel<const N: usize>(
+    v: &Conv,
+    [oy, ox]: [usize; 2],
+    at: usize,
+    x: *const f32,
+    w: *const f32,
+    y: *mut f32,
+) {
+    let mut sum = [f32x4_splat(0.0); N];
+    for ky in 0..v.kh {
+        let Some(iy) = (oy * v.sh + ky * v.dh).checked_sub(v.pad_top).filter(|&iy| iy < v.h) else {
+            continue;
+        };
+        for kx in 0..v.kw {
+            let Some(ix) = (ox * v.sw + kx * v.dw).checked_sub(v.pad_left).filter(|&ix| ix < v.w) else {
+                continue;
+            };
+            // SAFETY: the pixel is on the image, the tap in the filter, the channels are the caller's.
+            unsafe {
+                let x = x.add((iy * v.w + ix) * v.c + at);
+                let w = w.add((ky * v.kw + kx) * v.c + at);
+                unrolled!(N, J => {
+                    let product = f32x4_mul(v128_load(x.add(4 * J).cast()), v128_load(w.add(4 * J).cast()));
+                    sum[J] = f32x4_add(sum[J], product);
+                });
+            }
+        }
+    }
+    unrolled!(N, J => {
+        // SAFETY: the caller's.
+        unsafe { v128_store(y.add(ox * v.c + at + 4 * J).cast(), sum[J]) };
+    });
 }
 
 /// Joins a row to partial results, element by element: [`reduce`](super::reduce) in compact builds.

@@ -118,6 +118,15 @@ impl Model {
             x.0.iter().enumerate().try_for_each(|(i, t)| gather(session, i, t, &rows))?;
             session.run(&mut self.variables)?;
             let outputs = session.plan().outputs().len();
+            if samples <= batch_size {
+                // One batch is the answer as it is.
+                let output = |n| {
+                    let y = session.output_tensor(n, &self.variables)?;
+                    y.as_f32()?;
+                    Ok(y)
+                };
+                return (0..outputs).map(output).collect();
+            }
             values.resize(outputs, Vec::new());
             shapes.clear();
             for (n, values) in values.iter_mut().enumerate() {

@@ -4,6 +4,8 @@ use super::region::{Instruction, Scalar};
 use super::scalar::{Binary, Compare, Unary};
 use super::used::linked;
 use crate::kernel::tile::Registers;
+#[cfg(gradling_fast)]
+use crate::math;
 use core::arch::wasm32::*;
 
 /// Runs an instruction on the current tile.
@@ -19,6 +21,13 @@ pub(super) fn execute(r: &mut Registers, instruction: &Instruction) {
         Scalar::Unary(Unary::Square) => r.map_vectors(to, a, |x| f32x4_mul(x, x)),
         Scalar::Unary(Unary::Reciprocal) => r.map_vectors(to, a, |x| f32x4_div(f32x4_splat(1.0), x)),
         Scalar::Unary(Unary::Relu) => r.map_vectors(to, a, |x| v128_andnot(x, f32x4_lt(x, zero))),
+        // The cells of recurrent layers.
+        #[cfg(gradling_fast)]
+        Scalar::Unary(Unary::Exp) => r.map(to, a, |x| math::exp(f32::from_bits(x)).to_bits()),
+        #[cfg(gradling_fast)]
+        Scalar::Unary(Unary::Sigmoid) => r.map(to, a, |x| math::sigmoid(f32::from_bits(x)).to_bits()),
+        #[cfg(gradling_fast)]
+        Scalar::Unary(Unary::Tanh) => r.map(to, a, |x| math::tanh(f32::from_bits(x)).to_bits()),
         Scalar::Unary(f) => r.map(to, a, |x| unary(f, f32::from_bits(x)).to_bits()),
         Scalar::Binary(Binary::Add) => r.map2_vectors(to, a, b, |x, y| f32x4_add(x, y)),
         Scalar::Binary(Binary::Sub) => r.map2_vectors(to, a, b, |x, y| f32x4_sub(x, y)),

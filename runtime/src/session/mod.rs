@@ -1,10 +1,10 @@
 //! Sessions: a plan with its memory, ready to run any number of times without allocating.
 
 mod fixed;
-#[cfg(feature = "std")]
+#[cfg(feature = "alloc")]
 mod profile;
 pub use fixed::StaticSession;
-#[cfg(feature = "std")]
+#[cfg(feature = "alloc")]
 pub use profile::{Limits, Profile, StepProfile};
 
 #[cfg(feature = "alloc")]
@@ -86,6 +86,13 @@ mod heap {
             self.strict || cfg!(not(target_arch = "x86_64"))
         }
 
+        /// The threads of a pool that is there already, such as one of web workers, at a level.
+        ///
+        /// **Errors** when this machine lacks the level.
+        pub fn with_pool(level: Level, pool: Arc<Pool>) -> Result<Device> {
+            Ok(Device { pool: Some(pool), ..Device::new(level, 1)? })
+        }
+
         /// The level.
         pub fn level(&self) -> Level {
             self.level
@@ -94,6 +101,11 @@ mod heap {
         /// The processor that kernels run on.
         pub fn cpu(&self) -> Cpu<'_> {
             Cpu::new(self.level, self.pool.as_deref()).strict(self.strict)
+        }
+
+        /// The pool of threads, if there is more than one.
+        pub fn pool(&self) -> Option<&Arc<Pool>> {
+            self.pool.as_ref()
         }
 
         /// The number of threads.

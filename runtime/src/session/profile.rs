@@ -3,11 +3,13 @@
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
-use std::time::{Duration, Instant};
+use core::time::Duration;
 
-use super::{Device, Session};
-use crate::plan::{Plan, PlanOptions, StepSummary};
-use crate::{DType, Result, Shape, Trace, Variables};
+use super::Session;
+use crate::plan::StepSummary;
+#[cfg(feature = "std")]
+use crate::{DType, Device, Plan, PlanOptions, Shape, Trace};
+use crate::{Result, Variables};
 
 /// What a device does at most: a large matrix product, and sums of vectors that stay in the cache.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +24,7 @@ impl Limits {
     /// Measures a device, which takes a few tens of milliseconds.
     ///
     /// **Errors** when the two plans do not run.
+    #[cfg(feature = "std")]
     pub fn measure(device: &Device) -> Result<Limits> {
         let best = |dims: &[usize], product: bool| -> Result<(f64, Plan)> {
             let mut variables = Variables::new();
@@ -133,19 +136,86 @@ impl Session {
     /// and assign variables.
     ///
     /// **Errors** as [`run`](Session::run).
+    #[cfg(feature = "std")]
     pub fn profile(&mut self, variables: &mut Variables, runs: usize) -> Result<Profile> {
         let mut times = vec![Duration::MAX; self.plan().steps().len()];
         self.run(variables)?;
         for _ in 0..runs.max(1) {
             for (i, least) in times.iter_mut().enumerate() {
-                let start = Instant::now();
+                let start = std::time::Instant::now();
                 self.run_steps(i..i + 1, variables)?;
                 *least = start.elapsed().min(*least);
             }
         }
+        Ok(self.timed(times))
+    }
+
+    /// As `profile`, by a clock that gives seconds and may be coarse: runs the plan for so many seconds and gives each
+    /// step its mean time.
+    ///
+    /// **Errors** as [`run`](Session::run).
+    pub fn profile_by(
+        &mut self,
+        variables: &mut Variables,
+        seconds: f64,
+        now: &mut dyn FnMut() -> f64,
+    ) -> Result<Profile> {
+        let mut sums = vec![0.0; self.plan().steps().len()];
+        self.run(variables)?;
+        let begun = now();
+        let mut runs = 0;
+        loop {
+            let mut before = now();
+            for (i, sum) in sums.iter_mut().enumerate() {
+                self.run_steps(i..i + 1, variables)?;
+                let after = now();
+                *sum += (after - before).max(0.0);
+                before = after;
+            }
+            runs += 1;
+            // A clock that stands still ends it too.
+            if before - begun >= seconds || runs == 1 << 20 {
+                break;
+            }
+        }
+        Ok(self.timed(sums.iter().map(|sum| Duration::from_secs_f64(sum / runs as f64))))
+    }
+
+    /// The steps of the plan with their times.
+    fn timed(&self, times: impl IntoIterator<Item = Duration>) -> Profile {
         let cpu = self.device().cpu();
         let steps = self.plan().steps().iter().zip(times);
         let steps = steps.map(|(step, time)| StepProfile { step: step.summary(&cpu), time });
-        Ok(Profile { steps: steps.collect() })
+        Profile { steps: steps.collect() }
+    }
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_coarse_clock_gives_means_over_the_runs() {
+        let mut variables = Variables::new();
+        let trace = Trace::new(&variables);
+        let x = trace.input("x", Shape::new(&[4, 4]).unwrap(), DType::F32);
+        trace.output("y", x.matmul(x).relu().matmul(x));
+        let plan = Plan::compile(&trace.finish().unwrap(), &PlanOptions::default()).unwrap();
+        let steps = plan.steps().len();
+        let mut session = Session::new(plan, &Device::default()).unwrap();
+        // Every look at the clock takes a second.
+        let mut looks = 0.0;
+        let mut clock = || {
+            looks += 1.0;
+            looks
+        };
+        let profile = session.profile_by(&mut variables, 10.0, &mut clock).unwrap();
+        assert!(steps >= 2 && profile.steps.len() == steps);
+        assert!(profile.steps.iter().all(|step| step.time == Duration::from_secs(1)));
+        assert_eq!(profile.steps[0].step.op, "matmul+region");
+        let runs = profile.steps.len() as f64;
+        assert!(looks >= 10.0 + runs, "{looks}");
+        // A clock that stands still comes to an end.
+        session.profile_by(&mut variables, 1.0, &mut || 0.0).unwrap();
     }
 }

@@ -89,6 +89,8 @@ mod time_distributed;
 #[cfg(feature = "full")]
 mod unit_normalization;
 #[cfg(feature = "full")]
+mod unlinked;
+#[cfg(feature = "full")]
 mod up_sampling;
 #[cfg(feature = "full")]
 mod warp;
@@ -319,7 +321,13 @@ macro_rules! layer_configs {
             pub fn into_layer(self) -> Box<dyn Layer> {
                 match self {
                     $(LayerConfig::$Name(layer) => Box::new(layer),)*
-                    $(#[cfg(feature = "full")] LayerConfig::$Full(layer) => Box::new(layer),)*
+                    $(#[cfg(feature = "full")] LayerConfig::$Full(layer) => {
+                        if const { unlinked::is_linked(stringify!($Full)) } {
+                            Box::new(layer)
+                        } else {
+                            unlinked::layer(stringify!($Full))
+                        }
+                    })*
                 }
             }
         }
