@@ -228,9 +228,7 @@ impl Blocked<'_> {
         let kernels: &[Kernel] = if by_columns { micro.by_columns } else { micro.by_rows };
         let full = micro.columns();
         let count = height.div_ceil(micro.rows);
-        // A panel of narrow vectors stays in the first-level cache for all rows; of wide ones rather the rows do.
-        let panel = if micro.lanes == 4 { full } else { width };
-        for (first, tile) in (0..width).step_by(panel).flat_map(|first| (0..count).map(move |t| (first, t))) {
+        for tile in 0..count {
             let Range { start: mut at, end } = spread(height, micro.rows, tile, count);
             while at < end {
                 let (place, run) = self.left.place(i + at);
@@ -241,7 +239,7 @@ impl Blocked<'_> {
                     (None, Some(in_place)) => in_place,
                     (None, None) => unreachable!(),
                 };
-                for column in (first..width.min(first + panel)).step_by(full) {
+                for column in (0..width).step_by(full) {
                     let columns = full.min(width - column);
                     let vectors = columns.div_ceil(micro.lanes);
                     let (b, b_step) = match (b, self.right.in_place(p, j + column)) {
