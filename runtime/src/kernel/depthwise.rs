@@ -100,8 +100,8 @@ fn forward_row(v: &Conv, oy: usize, strict: bool, x: &[f32], w: &[f32], y: &mut 
         return super::wasm32::depthwise_row(v, oy, x, w, y);
     }
     let top = (oy * v.sh).checked_sub(v.pad_top);
-    // Its three sums a pixel are not those of the portable loop.
-    let three = !strict && [v.kh, v.kw, v.dh, v.dw] == [3, 3, 1, 1];
+    // Its three sums a pixel are not those of the portable loop; pages have a loop of their own for most channels.
+    let three = !cfg!(target_arch = "wasm32") && !strict && [v.kh, v.kw, v.dh, v.dw] == [3, 3, 1, 1];
     // The output columns whose nine taps are all on the image.
     let begin = v.pad_left.div_ceil(v.sw).min(v.ow);
     let end = ((v.w + v.pad_left).checked_sub(3).map_or(0, |last| last / v.sw + 1)).clamp(begin, v.ow);

@@ -302,7 +302,8 @@ pub(super) fn family(cpu: &Cpu, m: usize, n: usize) -> Option<&'static Micro> {
         Level::Neon => Some(&super::aarch64::NEON),
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
         Level::Simd128 => Some(&super::wasm32::SIMD128),
-        #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+        // A page that wants the bits of every other target takes the build without relaxed instructions.
+        #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd", not(gradling_compact)))]
         Level::RelaxedSimd if cpu.is_strict() => Some(&super::wasm32::SIMD128),
         #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
         Level::RelaxedSimd => Some(&super::wasm32::RELAXED),

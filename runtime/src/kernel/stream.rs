@@ -4,7 +4,7 @@
 //! a [`Formula`] is compiled, so its loop runs at the speed of memory.
 #![allow(unsafe_code)]
 
-use super::{COMPACT, Cpu, Level, View, ViewMut};
+use super::{Cpu, Level, View, ViewMut};
 use crate::DType;
 use core::ops::Range;
 
@@ -26,7 +26,7 @@ pub struct Operands<'a, 'm, const S: usize, const P: usize, const R: usize> {
 }
 
 /// Elements that are loaded together.
-const BLOCK: usize = 16;
+const BLOCK: usize = if cfg!(target_arch = "wasm32") { 4 } else { 16 };
 /// Elements a thread takes at a time.
 const CHUNK: usize = 1 << 14;
 
@@ -170,11 +170,11 @@ unsafe fn blocks<F: Formula<S, P, R, W>, const S: usize, const P: usize, const R
     let mut i = 0;
     // SAFETY: blocks end at `n`; each is read before it is written, and no other block is the same memory.
     unsafe {
-        while !COMPACT && i + BLOCK <= part.n {
+        while i + BLOCK <= part.n {
             block::<F, S, P, R, W, BLOCK>(part, i);
             i += BLOCK;
         }
-        while !COMPACT && i + BLOCK / 4 <= part.n {
+        while BLOCK > 4 && i + BLOCK / 4 <= part.n {
             block::<F, S, P, R, W, { BLOCK / 4 }>(part, i);
             i += BLOCK / 4;
         }

@@ -30,9 +30,19 @@ pub(crate) use leveled;
 /// `valid` is `L` unless `PART`.
 macro_rules! by_channels {
     ($c:expr, $f:ident($v:expr, $($arg:expr),*)) => {{
-        for at in (0..$c).step_by(if $crate::kernel::COMPACT { 4 } else { 16 }) {
+        // Pages have code for no more lanes than two vectors have.
+        let web = cfg!(target_arch = "wasm32");
+        for at in (0..$c).step_by(if $crate::kernel::COMPACT { 4 } else if web { 8 } else { 16 }) {
             if $crate::kernel::COMPACT {
                 $f::<4, true>($v, at, ($c - at).min(4), $($arg),*);
+                continue;
+            }
+            if web {
+                match ($c - at).min(8) {
+                    8 => $f::<8, false>($v, at, 8, $($arg),*),
+                    valid @ 5.. => $f::<8, true>($v, at, valid, $($arg),*),
+                    valid => $f::<4, true>($v, at, valid, $($arg),*),
+                }
                 continue;
             }
             match ($c - at).min(16) {

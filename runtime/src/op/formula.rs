@@ -7,6 +7,7 @@
 use super::Kind;
 use super::region::{CODE, Instruction, Region, Scalar};
 use super::scalar::{Binary, Unary};
+use crate::kernel::COMPACT;
 use crate::kernel::stream::{self, Formula, Operands};
 use crate::kernel::tile::REGISTERS;
 use crate::kernel::{Cpu, View, ViewMut};
@@ -196,9 +197,6 @@ macro_rules! formulas {
 
                 /// The inputs of the region that are those of the formula, if the region computes it.
                 fn find(region: &Region, operands: &[Kind]) -> Option<Found> {
-                    if region.results.len() != Self::W {
-                        return None;
-                    }
                     let empty = Program { inputs: Self::S + Self::P + Self::R, steps: Fixed::new() };
                     let program = RefCell::new(empty);
                     let symbol = |i: usize| Symbol { program: &program, value: i as Value };
@@ -206,35 +204,8 @@ macro_rules! formulas {
                     let rows = core::array::from_fn(|i| symbol(Self::S + i));
                     let x = core::array::from_fn(|i| symbol(Self::S + Self::P + i));
                     let results = Self::over(scalars, rows, x).map(|symbol| symbol.value);
-                    let formula = program.into_inner();
-                    if formula.steps.len() != region.code.len() {
-                        return None;
-                    }
-                    let (code, ends) = Program::of(region);
-                    let mut bindings: Bindings = [None; CODE + REGISTERS];
-                    for (&value, &end) in results.iter().zip(&ends) {
-                        bind(&formula, value, &code, end, &mut bindings).then_some(())?;
-                    }
-                    let mut inputs = [0; INPUTS];
-                    let mut row = None;
-                    for (i, input) in inputs.iter_mut().enumerate().take(formula.inputs) {
-                        *input = bindings[i]?;
-                        let fits = match operands.get(*input as usize) {
-                            Some((shape, dtype)) if *dtype == DType::F32 => {
-                                if i < Self::S {
-                                    shape.numel() == 1
-                                } else if i < Self::S + Self::P {
-                                    let n = shape.numel();
-                                    is_row(shape, &region.shape) && *row.get_or_insert(n) == n
-                                } else {
-                                    shape.numel() == region.shape.numel()
-                                }
-                            }
-                            Some(_) => false,
-                            None => i < Self::S,
-                        };
-                        fits.then_some(())?;
-                    }
+                    let inputs =
+                        compare(&program.into_inner(), &results, [Self::S, Self::P], region, operands)?;
                     Some(Found { formula: Name::$Name, inputs })
                 }
             }
@@ -276,11 +247,11 @@ macro_rules! formulas {
         }
 
         /// The formula that a region is, if it is one. Small regions are interpreted, and so is everything in programs
-        /// without an allocator, which do not train.
+        /// without an allocator, which do not train, and where small code goes before speed.
         pub(super) fn find(region: &Region, operands: &[Kind]) -> Option<Found> {
             let stored = region.summed.iter().all(|&axes| axes == 0);
             let floats = region.dtypes.iter().all(|&dtype| dtype == DType::F32);
-            if !cfg!(feature = "alloc") || !stored || !floats || region.shape.numel() < LEAST {
+            if COMPACT || !cfg!(feature = "alloc") || !stored || !floats || region.shape.numel() < LEAST {
                 return None;
             }
             $(if linked(Name::$Name) && let Some(found) = $Name::find(region, operands) {
@@ -291,6 +262,48 @@ macro_rules! formulas {
     };
 }
 
+/// The inputs of a region that are those of a formula, of which the first are numbers and the next rows, if the region
+/// computes it.
+// One for all formulas.
+#[inline(never)]
+fn compare(
+    formula: &Program,
+    results: &[Value],
+    [scalars, rows]: [usize; 2],
+    region: &Region,
+    operands: &[Kind],
+) -> Option<[Value; INPUTS]> {
+    if formula.steps.len() != region.code.len() || results.len() != region.results.len() {
+        return None;
+    }
+    let (code, ends) = Program::of(region);
+    let mut bindings: Bindings = [None; CODE + REGISTERS];
+    for (&value, &end) in results.iter().zip(&ends) {
+        bind(formula, value, &code, end, &mut bindings).then_some(())?;
+    }
+    let mut inputs = [0; INPUTS];
+    let mut row = None;
+    for (i, input) in inputs.iter_mut().enumerate().take(formula.inputs) {
+        *input = bindings[i]?;
+        let fits = match operands.get(*input as usize) {
+            Some((shape, dtype)) if *dtype == DType::F32 => {
+                let n = shape.numel();
+                if i < scalars {
+                    n == 1
+                } else if i < scalars + rows {
+                    is_row(shape, &region.shape) && *row.get_or_insert(n) == n
+                } else {
+                    n == region.shape.numel()
+                }
+            }
+            Some(_) => false,
+            None => i < scalars,
+        };
+        fits.then_some(())?;
+    }
+    Some(inputs)
+}
+
 /// The formula that a region is, if it is one.
 pub(super) fn name(region: &Region, operands: &[Kind]) -> Option<&'static str> {
     find(region, operands).map(|found| found.formula.name())
@@ -299,7 +312,10 @@ pub(super) fn name(region: &Region, operands: &[Kind]) -> Option<&'static str> {
 /// Whether plans have the formula: of updates, those whose moments settle wherever denormals are kept
 /// ([`Device::keeps_denormals`](crate::Device::keeps_denormals)), which on x86-64 is up to the device.
 const fn linked(formula: Name) -> bool {
-    cfg!(target_arch = "x86_64") || !matches!(formula, Name::Adam | Name::Momentum | Name::RootMeanSquare)
+    let plain = matches!(formula, Name::Adam | Name::Momentum | Name::RootMeanSquare);
+    // Pages do without those that little time is spent in.
+    let rare = matches!(formula, Name::SettledRootMeanSquare | Name::ScaleShortcut | Name::Sum);
+    cfg!(target_arch = "x86_64") || !(plain || cfg!(gradling_compact) && rare)
 }
 
 /// Whether an operand is a row of some length, repeated.

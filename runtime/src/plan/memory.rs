@@ -1,7 +1,7 @@
 //! Memory planning: lifetimes to offsets.
 
 use super::{Place, Plan, Slot};
-use alloc::collections::BTreeMap;
+use crate::kernel::COMPACT;
 use alloc::vec::Vec;
 
 /// A value that needs room in the arena while steps `first..=last` run.
@@ -36,8 +36,11 @@ const ORDERS: [Order; 4] = [
 /// Offsets such that values alive at once do not overlap, and the size of the arena: the best of several orders, unless
 /// the first is within 1/64 of the least.
 pub(super) fn place(values: &[Lifetime]) -> (Vec<usize>, usize) {
-    let least = peak(values).next_multiple_of(ALIGN);
     let mut best = place_by(ORDERS[0], values);
+    if COMPACT {
+        return best;
+    }
+    let least = peak(values).next_multiple_of(ALIGN);
     for order in &ORDERS[1..] {
         if best.1 <= least + least / 64 {
             break;
@@ -81,34 +84,42 @@ fn place_by(order: Order, values: &[Lifetime]) -> (Vec<usize>, usize) {
 /// The largest sum of the bytes alive at one step of a plan: inputs all the time, a value from the step that writes it
 /// to the last that reads it, outputs to the end. A result in the place of an operand is the same value.
 pub(super) fn live(plan: &Plan) -> usize {
-    let end = plan.steps().len();
+    let (end, hoisted) = (plan.steps().len(), plan.hoisted());
     let arena = |slot: &&Slot| slot.place == Place::Arena && slot.bytes() > 0;
     let value = |slot: &Slot, first, last| Lifetime { bytes: slot.bytes(), first, last };
-    // All values, and those in the arena by the offset where they begin.
-    let mut lives = Vec::new();
-    let mut present = BTreeMap::new();
+    // All values, and where those lie that are in the arena.
+    let mut lives: Vec<Lifetime> = Vec::new();
+    let mut present: Vec<(Slot, usize)> = Vec::new();
+    let add = |present: &mut Vec<(Slot, usize)>, lives: &mut Vec<Lifetime>, slot: &Slot, first, last| {
+        present.retain(|(other, _)| !other.overlaps(slot));
+        present.push((*slot, lives.len()));
+        lives.push(value(slot, first, last));
+    };
     for input in plan.inputs() {
-        present.insert(input.slot.offset, lives.len());
-        lives.push(value(&input.slot, 0, end));
+        add(&mut present, &mut lives, &input.slot, 0, end);
     }
     for (i, step) in plan.steps().iter().enumerate() {
         for read in step.reads.iter().filter(arena) {
-            if let Some(&n) = present.get(&read.offset) {
-                lives[n].last = lives[n].last.max(i);
+            // An operand may be a part of a value, or several side by side.
+            for (_, n) in present.iter().filter(|(slot, _)| slot.overlaps(read)) {
+                let life = &mut lives[*n];
+                life.last = life.last.max(i);
+                if life.first < hoisted && i >= hoisted {
+                    // What the first steps leave stays from run to run.
+                    (life.first, life.last) = (0, end);
+                }
             }
         }
         lives.extend(step.workspace.iter().map(|slot| value(slot, i, i)));
         for write in step.writes.iter().filter(arena) {
-            if step.reads.iter().any(|read| read.same_bytes(write)) {
-                continue;
+            if !step.reads.iter().any(|read| read.same_bytes(write)) {
+                add(&mut present, &mut lives, write, i, i);
             }
-            present.insert(write.offset, lives.len());
-            lives.push(value(write, i, i));
         }
     }
     for output in plan.outputs() {
-        if let Some(&n) = present.get(&output.slot.offset).filter(|_| arena(&&output.slot)) {
-            lives[n].last = end;
+        for (_, n) in present.iter().filter(|(slot, _)| slot.overlaps(&output.slot)) {
+            lives[*n].last = end;
         }
     }
     peak(&lives)

@@ -2,6 +2,7 @@
 
 use super::translate_roots;
 use crate::graph::Graph;
+use crate::kernel::COMPACT;
 use crate::kernel::tile::REGISTERS;
 use crate::op::region::{CODE, Instruction, READS, Region, WRITES};
 use crate::op::{Op, ValueId, elementwise};
@@ -270,6 +271,10 @@ impl Groups {
 /// For each member the first one that computes the same: values computed again for each reader come together where the
 /// readers do.
 fn same_as(graph: &Graph, members: &[usize]) -> Vec<usize> {
+    if COMPACT {
+        // Nothing is computed again.
+        return members.to_vec();
+    }
     let mut first: Vec<usize> = Vec::with_capacity(members.len());
     for (position, &m) in members.iter().enumerate() {
         let of = |v: ValueId| match members[..position].binary_search(&producer(graph, v)) {

@@ -14,6 +14,7 @@ pub use passes::{cse, dce, fold, simplify};
 pub use sums::sums;
 
 use crate::graph::Graph;
+use crate::kernel::COMPACT;
 use crate::op::{Node, Op, ValueId};
 use crate::{Result, misuse};
 use alloc::vec;
@@ -35,7 +36,10 @@ pub fn optimize(graph: &Graph, workspace: bool, strict: bool) -> Result<Graph> {
     {
         graph = dce(&cse(&sums(&graph)?)?)?;
     }
-    let fused = dce(&fuse(&recompute(&graph)?)?)?;
+    if !COMPACT {
+        graph = recompute(&graph)?;
+    }
+    let fused = dce(&fuse(&graph)?)?;
     if !workspace {
         return Ok(fused);
     }
