@@ -1,6 +1,6 @@
 //! Depthwise convolution: one filter per channel, vectorised over channels.
 
-use super::vector::{by_channels, lanes, leveled, set_lanes};
+use super::vector::{by_channels, by_few_channels, lanes, leveled, set_lanes};
 use super::{COMPACT, Chosen, Conv, Cpu, Shared, Then, finish, generic, product};
 
 /// Multiply-adds that are worth several threads.
@@ -183,7 +183,7 @@ fn forward_lanes<const L: usize, const PART: bool>(
 
 #[inline(always)]
 fn backward_row(v: &Conv, iy: usize, dy: &[f32], w: &[f32], dx: &mut [f32]) {
-    by_channels!(v.c, backward_lanes(v, iy, dy, w, dx));
+    by_few_channels!(v.c, backward_lanes(v, iy, dy, w, dx));
 }
 
 #[inline(always)]
@@ -216,7 +216,7 @@ fn backward_lanes<const L: usize, const PART: bool>(
 
 #[inline(always)]
 fn filter_tap(v: &Conv, tap: usize, strict: bool, x: &[f32], dy: &[f32], dw: &mut [f32]) {
-    by_channels!(v.c, filter_lanes(v, tap, strict, x, dy, dw));
+    by_few_channels!(v.c, filter_lanes(v, tap, strict, x, dy, dw));
 }
 
 #[inline(always)]

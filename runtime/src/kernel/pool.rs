@@ -71,7 +71,8 @@ impl Pool2d {
 
 /// The loops of a pool of largest values, or of means, and of its gradient.
 pub(crate) fn chosen(cpu: &Cpu, largest: bool) -> Chosen {
-    if COMPACT && !largest { Chosen::Plain } else { Chosen::vectors(cpu) }
+    // Pages take the small code for what is rare.
+    if cfg!(gradling_compact) && !largest { Chosen::Plain } else { Chosen::vectors(cpu) }
 }
 
 /// Largest cell of each window. NaN counts as less than every number.

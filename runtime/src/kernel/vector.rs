@@ -56,6 +56,20 @@ macro_rules! by_channels {
 }
 pub(crate) use by_channels;
 
+/// [`by_channels`] for what is rare: pages have code for four lanes only.
+macro_rules! by_few_channels {
+    ($c:expr, $f:ident($v:expr, $($arg:expr),*)) => {{
+        if cfg!(gradling_compact) {
+            for at in (0..$c).step_by(4) {
+                $f::<4, true>($v, at, ($c - at).min(4), $($arg),*);
+            }
+        } else {
+            $crate::kernel::vector::by_channels!($c, $f($v, $($arg),*));
+        }
+    }};
+}
+pub(crate) use by_few_channels;
+
 /// `L` elements from `at`, of which the first `valid` matter: the others are what follows in x, or zero at its end.
 #[inline(always)]
 pub(crate) fn lanes<const L: usize, const PART: bool>(x: &[f32], at: usize, valid: usize) -> [f32; L] {

@@ -157,7 +157,7 @@ impl Conv2d {
         };
         let g = self.geometry(&[(*x.shape(), x.dtype()), (*w.shape(), w.dtype())])?;
         let (x, w) = (x.slice::<f32>()?, w.slice::<f32>()?);
-        if packed {
+        if packed && super::Op::PLANNED {
             kernel::conv2d_packed(cpu, &g, x, w, y, workspace, then);
         } else {
             kernel::conv2d_then(cpu, &g, x, w, y, workspace, then);

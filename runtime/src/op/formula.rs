@@ -314,7 +314,15 @@ pub(super) fn name(region: &Region, operands: &[Kind]) -> Option<&'static str> {
 const fn linked(formula: Name) -> bool {
     let plain = matches!(formula, Name::Adam | Name::Momentum | Name::RootMeanSquare);
     // Pages do without those that little time is spent in.
-    let rare = matches!(formula, Name::SettledRootMeanSquare | Name::ScaleShortcut | Name::Sum);
+    let rare = matches!(
+        formula,
+        Name::SettledMomentum
+            | Name::SettledRootMeanSquare
+            | Name::Bias
+            | Name::Scale
+            | Name::ScaleShortcut
+            | Name::Sum
+    );
     cfg!(target_arch = "x86_64") || !(plain || cfg!(gradling_compact) && rare)
 }
 

@@ -1,6 +1,6 @@
 //! Batched matrix product (`tf.linalg.matmul`).
 
-use super::{Kind, expect_f32, expect_operands};
+use super::{Kind, Op, expect_f32, expect_operands};
 use crate::kernel::{self, Cpu, Gemm, Then, View};
 use crate::{DType, Result, misuse};
 
@@ -55,7 +55,7 @@ pub(super) fn run(
         let first = i * g.m * g.n;
         let then = |range: core::ops::Range<usize>| then(first + range.start..first + range.end);
         let c = &mut c[part(g.m * g.n)];
-        if packed {
+        if packed && Op::PLANNED {
             kernel::gemm_packed(cpu, &g, ai, bi, c, workspace, &then);
         } else {
             kernel::gemm_then(cpu, &g, ai, bi, c, workspace, &then);

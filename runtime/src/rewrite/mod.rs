@@ -26,7 +26,9 @@ pub fn optimize(graph: &Graph, workspace: bool, strict: bool) -> Result<Graph> {
     let mut graph = dce(graph)?;
     for _ in 0..4 {
         let before = graph.nodes.len();
-        graph = dce(&cse(&fold(&simplify(&graph)?)?)?)?;
+        let simple = simplify(&graph)?;
+        // What small pages train has next to nothing to fold.
+        graph = dce(&cse(&if COMPACT { simple } else { fold(&simple)? })?)?;
         if graph.nodes.len() == before {
             break;
         }
