@@ -1,4 +1,4 @@
-// Arithmetic in WebAssembly is strict: the models of tests/tests/strict.rs, trained here, have the bits recorded there.
+// Arithmetic in WebAssembly without relaxed SIMD is strict: the models of tests/tests/strict.rs, trained here, have the bits recorded there.
 
 import * as full from '../../wasm/pkg/index.js';
 import * as mlp from '../../wasm/pkg/mlp/mlp.js';
@@ -63,6 +63,9 @@ const recorded = [
 
 for (const [name, tf, layers, epochs, hash] of recorded) {
   test(`strict: ${name} has the bits of every target`, async () => {
+    await tf.ready();
+    // Fused products have other bits; the small entry has none, and the whole one none where Node lacks them.
+    if (tf.getWasmVariant?.() === 'relaxed-simd') return;
     assert.equal(await trained(tf, layers, epochs), hash);
   });
 }

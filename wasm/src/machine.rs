@@ -31,7 +31,8 @@ pub(crate) fn device() -> Device {
     if let Ok(device) = Device::with_pool(Level::best(), shared::pool()) {
         return device;
     }
-    Device::default()
+    // Without fused instructions strict arithmetic costs next to nothing, and the bits are those of every target.
+    if cfg!(target_feature = "relaxed-simd") { Device::default() } else { Device::default().strict() }
 }
 
 #[wasm_bindgen]

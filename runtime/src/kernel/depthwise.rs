@@ -96,7 +96,8 @@ fn source(padded: usize, tap: usize, stride: usize, extent: usize) -> Option<usi
 #[inline(always)]
 fn forward_row(v: &Conv, oy: usize, strict: bool, x: &[f32], w: &[f32], y: &mut [f32]) {
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-    if !strict && v.c % 4 == 0 {
+    // Without relaxed instructions its sums are those of the portable loop.
+    if !(strict && cfg!(target_feature = "relaxed-simd")) && v.c % 4 == 0 {
         return super::wasm32::depthwise_row(v, oy, x, w, y);
     }
     let top = (oy * v.sh).checked_sub(v.pad_top);
