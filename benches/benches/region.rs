@@ -74,7 +74,7 @@ fn measure(c: &mut Criterion, name: &str, elements: usize, made: Result<(Graph, 
     let (graph, mut variables) = made.expect("the graph is well formed");
     let mut group = c.benchmark_group(name);
     group.throughput(Throughput::Elements(elements as u64));
-    let alone = PlanOptions { optimize: false, in_place: false, workspace: true };
+    let alone = PlanOptions { optimize: false, in_place: false, workspace: true, strict: false };
     let fused =
         Level::available().iter().map(|&level| (format!("fused {level}"), level, PlanOptions::default()));
     let apart = apart.then(|| ("op by op".to_string(), Level::best(), alone));

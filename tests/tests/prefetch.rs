@@ -86,11 +86,9 @@ fn overlapping(seen: Receiver<usize>, epochs: usize) -> (Fit, Rc<Cell<usize>>) {
     fit.callbacks.push(Box::new(LambdaCallback::new().on_batch_end(move |step, _, _| {
         counter.set(counter.get() + 1);
         // `step` counts from 1, so it is the number of the next batch.
-        while step < BATCHES {
-            let begun = seen.recv_timeout(PATIENCE).map_err(|e| misuse!("batch {step} is not begun: {e}"))?;
-            if begun == step {
-                break;
-            }
+        let mut begun = if step < BATCHES { usize::MAX } else { step };
+        while begun != step {
+            begun = seen.recv_timeout(PATIENCE).map_err(|e| misuse!("batch {step} is not begun: {e}"))?;
         }
         Ok(Flow::Continue)
     })));

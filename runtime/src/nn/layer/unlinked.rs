@@ -101,7 +101,6 @@ impl Layer for Unlinked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::op::Builder;
     use crate::rng::Rng;
     use crate::{Trace, Variables};
 
@@ -120,6 +119,6 @@ mod tests {
         assert!(matches!(&error, crate::Error::Unsupported(m) if m.contains("Conv3D")), "{error}");
         let trace = Trace::new(&variables);
         let x = trace.constant(crate::Tensor::scalar(1.0));
-        assert!(own.call(&mut Call::new(&trace as &dyn Builder, false, None), x).is_err());
+        assert!(own.call(&mut Call::new(&trace, false, None), x).is_err());
     }
 }
