@@ -283,9 +283,14 @@ fn models_are_inspected_and_converted() {
     }
     let listed = stdout(&succeeds(&["inspect", model, "--plan"]));
     assert!(listed.len() > about.len() && listed.starts_with(&about), "{listed}");
-    for part in
-        ["kernel", "matmul float32[1, 784] @arena+", "tile loop", "MFLOP", "times the least", "all tensors"]
-    {
+    for part in [
+        "kernel",
+        "matmul+region float32[1, 784] @arena+",
+        "tile loop",
+        "MFLOP",
+        "times the least",
+        "all tensors",
+    ] {
         assert!(listed.contains(part), "{listed:?} lacks {part:?}");
     }
     for options in [&["--profile"][..], &["--profile", "--train", "--batch-size", "8"]] {
