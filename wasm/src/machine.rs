@@ -32,7 +32,7 @@ pub(crate) fn device() -> Device {
         return device;
     }
     // Without fused instructions strict arithmetic costs next to nothing, and the bits are those of every target.
-    if cfg!(target_feature = "relaxed-simd") { Device::default() } else { Device::default().strict() }
+    if Level::best() == Level::RelaxedSimd { Device::default() } else { Device::default().strict() }
 }
 
 #[wasm_bindgen]

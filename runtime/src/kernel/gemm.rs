@@ -87,7 +87,7 @@ pub fn gemm_takes_panels(g: &Gemm) -> bool {
     !COMPACT && !g.trans_b && g.m > 1 && product(&[g.k, g.n]) >= LARGE
 }
 
-/// [`gemm_then`] where b was packed by [`panels::pack`].
+/// [`gemm_then`] where b was packed by [`panels::pack`](super::panels::pack).
 ///
 /// # Panics
 /// As [`gemm`], and if b is transposed.
