@@ -152,6 +152,7 @@ fn dispatch<F: Formula<S, P, R, W>, const S: usize, const P: usize, const R: usi
         // the operands and results (checked in `run_part`).
         match level {
             Level::Avx512 => return unsafe { avx512(formula, part) },
+            // SAFETY: as above.
             Level::Avx2 => return unsafe { avx2(formula, part) },
             _ => {}
         }
