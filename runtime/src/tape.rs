@@ -1,7 +1,7 @@
 //! The eager builder: records ops and computes each at once (`tf.GradientTape`).
 
-use crate::kernel::{Cpu, Pool, View};
-use crate::op::{Builder, CustomGradient, Kind, Node, OPERANDS, Op, ValueId, Var};
+use crate::kernel::{Cpu, Pool, View, ViewMut};
+use crate::op::{Builder, CustomGradient, Kind, Node, OPERANDS, Op, RESULTS, ValueId, Var};
 use crate::variables::{VariableId, Variables};
 use crate::{Error, Level, Result, Tensor, Trace, autodiff, misuse};
 use alloc::sync::Arc;
@@ -174,9 +174,6 @@ impl Tape {
             Op::Variable(n) => return Ok(alloc::vec![self.variables[*n as usize].clone()]),
             _ => {}
         }
-        let [(shape, dtype)] = kinds else {
-            return Err(misuse!("{}: the tape computes ops with one result", op.name()));
-        };
         let mut reads = Fixed::<View, OPERANDS>::new();
         for t in &operands {
             reads.push(t.view()?).map_err(|_| misuse!("{}: too many operands", op.name()))?;
@@ -184,10 +181,22 @@ impl Tape {
         let inputs: Fixed<Kind, OPERANDS> = operands.iter().map(|t| (*t.shape(), t.dtype())).collect();
         let mut workspace = alloc::vec![0.0; op.workspace(&inputs)];
         let cpu = Cpu::new(self.level, self.pool.as_deref());
-        let result = Tensor::filled(*shape, *dtype, |y| {
-            op.run(&cpu, &reads, core::slice::from_mut(y), &mut workspace)
-        })?;
-        Ok(alloc::vec![result])
+        if let [(shape, dtype)] = kinds {
+            let result = Tensor::filled(*shape, *dtype, |y| {
+                op.run(&cpu, &reads, core::slice::from_mut(y), &mut workspace)
+            })?;
+            return Ok(alloc::vec![result]);
+        }
+        // Ops with several results give float32.
+        let mut results: Vec<Vec<f32>> = kinds.iter().map(|kind| alloc::vec![0.0; kind.0.numel()]).collect();
+        let mut writes = Fixed::<ViewMut, RESULTS>::new();
+        for (y, (shape, dtype)) in results.iter_mut().zip(kinds) {
+            let view = ViewMut::new(y, *shape, *dtype)?;
+            writes.push(view).map_err(|_| misuse!("{}: too many results", op.name()))?;
+        }
+        op.run(&cpu, &reads, &mut writes, &mut workspace)?;
+        drop(writes);
+        results.into_iter().zip(kinds).map(|(y, (shape, _))| Tensor::new(&shape.list(), y)).collect()
     }
 }
 

@@ -17,6 +17,8 @@ const N_BLOCK: usize = 256;
 pub(super) const TASKS: usize = 8;
 /// Multiply-adds that are worth a task.
 pub(super) const TASK_WORK: usize = 1 << 21;
+/// Rows of b that are packed together where they lie in one piece each.
+const PACKED_ROWS: usize = 16;
 /// Elements of a cache line: packed columns begin on one.
 const LINE: usize = 16;
 
@@ -183,12 +185,10 @@ impl Blocked<'_> {
                 }
                 for i in rows.clone().step_by(m_block) {
                     let height = m_block.min(rows.end - i);
-                    let a = if pack_a {
-                        self.left.pack(i, height, p, block.k, &mut a_area[..height * block.k]);
-                        Some(&a_area[..height * block.k])
-                    } else {
-                        None
-                    };
+                    if pack_a {
+                        self.pack_a(&block, i, height, a_area);
+                    }
+                    let a = pack_a.then_some(&a_area[..height * block.k]);
                     // SAFETY: the caller's; the areas hold what was just packed.
                     unsafe { self.tiles(&block, i, height, a, pack_b.then_some(&*b_area), c) };
                     let last = p + block.k == k && j + width == columns.end;
@@ -200,13 +200,32 @@ impl Blocked<'_> {
         }
     }
 
-    /// Packs a block into panels as wide as a tile, the last one padded to whole vectors.
+    /// Packs `height` rows: as they are, or by columns the rows of each tile apart, so that a tile reads adjacent lines.
+    fn pack_a(&self, block: &Block, i: usize, height: usize, area: &mut [f32]) {
+        let Block { micro, p, k, .. } = *block;
+        if !self.left.by_columns() {
+            return self.left.pack(i, height, p, k, &mut area[..height * k]);
+        }
+        let count = height.div_ceil(micro.rows);
+        for tile in 0..count {
+            let Range { start, end } = spread(height, micro.rows, tile, count);
+            self.left.pack(i + start, end - start, p, k, &mut area[start * k..end * k]);
+        }
+    }
+
+    /// Packs a block into panels as wide as a tile, the last one padded to whole vectors. What can be read in place is
+    /// read some rows at a time, since the rows of a wide matrix are pages apart.
     fn pack_b(&self, block: &Block, area: &mut [f32]) {
         let Block { micro, p, k, j, width } = *block;
-        for at in (0..width).step_by(micro.columns()) {
-            let columns = micro.columns().min(width - at);
-            let step = columns.next_multiple_of(micro.lanes);
-            self.right.pack(micro, p, k, j + at, columns, step, &mut area[at * k..][..step * k]);
+        let rows = if self.right.in_place(p, j).is_some() { PACKED_ROWS } else { k };
+        for from in (0..k).step_by(rows) {
+            let rows = rows.min(k - from);
+            for at in (0..width).step_by(micro.columns()) {
+                let columns = micro.columns().min(width - at);
+                let step = columns.next_multiple_of(micro.lanes);
+                let area = &mut area[at * k + from * step..][..step * rows];
+                self.right.pack(micro, p + from, rows, j + at, columns, step, area);
+            }
         }
     }
 
@@ -229,12 +248,13 @@ impl Blocked<'_> {
         let full = micro.columns();
         let count = height.div_ceil(micro.rows);
         for tile in 0..count {
-            let Range { start: mut at, end } = spread(height, micro.rows, tile, count);
+            let Range { start, end } = spread(height, micro.rows, tile, count);
+            let mut at = start;
             while at < end {
                 let (place, run) = self.left.place(i + at);
                 let rows = run.min(end - at);
                 let (a, a_step) = match (a, self.left.in_place(i + at, p)) {
-                    (Some(a), _) if by_columns => (a[at..].as_ptr(), height),
+                    (Some(a), _) if by_columns => (a[start * k + at - start..].as_ptr(), end - start),
                     (Some(a), _) => (a[at * k..].as_ptr(), k),
                     (None, Some(in_place)) => in_place,
                     (None, None) => unreachable!(),

@@ -5,7 +5,7 @@
 #![allow(unsafe_code)]
 
 use super::{Cpu, Level, View, ViewMut};
-use crate::DType;
+use crate::{DType, Shape};
 use core::ops::Range;
 
 /// `W` results for each element from `R` operands, `P` rows that repeat and `S` numbers that are the same for all.
@@ -99,6 +99,48 @@ pub fn run_part<F: Formula<S, P, R, W>, const S: usize, const P: usize, const R:
         dispatch(cpu.level(), formula, &part);
         start += n;
     }
+    true
+}
+
+/// Runs a formula over the columns of matrices that have `rows` rows: element (i, j) of a result comes from elements
+/// (i, j) of the operands, each of which is `width` adjacent columns of a matrix, from the given column on. Returns
+/// false, nothing written, where columns are not there.
+///
+/// Results overlap no operands; each column is written once.
+#[must_use]
+pub fn run_columns<F: Formula<0, 0, R, W>, const R: usize, const W: usize>(
+    cpu: &Cpu,
+    formula: &F,
+    [rows, width]: [usize; 2],
+    reads: [(&View, usize); R],
+    writes: [(&ViewMut, usize); W],
+) -> bool {
+    let fits = |shape: &Shape, dtype: DType, column: usize| {
+        let pitch = shape.dim(-1);
+        dtype == DType::F32 && shape.numel() == rows * pitch && column + width <= pitch
+    };
+    if !reads.iter().all(|(r, column)| fits(r.shape(), r.dtype(), *column))
+        || !writes.iter().all(|(w, column)| fits(w.shape(), w.dtype(), *column))
+    {
+        return false;
+    }
+    let at = |pitch: usize, column: usize, row: usize| row * pitch + column;
+    let together = (CHUNK / width.max(1)).max(1);
+    let task = |chunk: usize| {
+        for row in chunk * together..rows.min((chunk + 1) * together) {
+            let mut part =
+                Part { scalars: [], rows: [], from: [core::ptr::null(); R], to: [core::ptr::null_mut(); W], n: width };
+            for (from, (r, column)) in part.from.iter_mut().zip(&reads) {
+                *from = r.start().cast::<f32>().wrapping_add(at(r.shape().dim(-1), *column, row));
+            }
+            for (to, (w, column)) in part.to.iter_mut().zip(&writes) {
+                *to = w.start().cast::<f32>().wrapping_add(at(w.shape().dim(-1), *column, row));
+            }
+            dispatch(cpu.level(), formula, &part);
+        }
+    };
+    let chunks = rows.div_ceil(together);
+    if chunks <= 1 { (0..chunks).for_each(task) } else { cpu.parallel(chunks, &task) }
     true
 }
 

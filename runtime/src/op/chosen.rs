@@ -28,6 +28,7 @@ impl Op {
             Op::Select | Op::Cast(_) | Op::StopGradient | Op::Broadcast(_) => self.one(cpu, inputs),
             Op::Reduce(_) if inputs.iter().all(|kind| kind.1 == DType::F32) => Chosen::vectors(cpu),
             Op::Random(_) => random::chosen(cpu),
+            Op::RecurrentCell(_) => Chosen::vectors(cpu),
             Op::Reshape(_) | Op::Concat(_) | Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) => Chosen::Copy,
             Op::Reverse(_) | Op::Gather(_) | Op::Pack => Chosen::Copy,
             Op::Pool(Pool::MaxPick(_)) | Op::Reduce(_) | Op::ArgReduce(_) => Chosen::Plain,

@@ -3,6 +3,7 @@
 //!
 //! [`Op`] is closed and matched exhaustively, so the compiler lists what a new op still lacks.
 
+pub mod cell;
 pub mod chosen;
 #[cfg(all(gradling_compact, target_arch = "wasm32", target_feature = "simd128"))]
 mod compact;
@@ -26,6 +27,7 @@ pub mod used;
 pub mod var;
 pub mod window;
 
+pub use cell::RecurrentCell;
 pub use conv::Conv2d;
 pub use index::{Gather, Scatter};
 pub use planned::{Epilogue, Planned, Product};
@@ -130,6 +132,8 @@ pub enum Op {
     Recurrence(Recurrence),
     /// The order of the elements along the last axis.
     Argsort(Argsort),
+    /// One time step of a recurrent cell behind its products, and its gradient.
+    RecurrentCell(RecurrentCell),
 }
 
 impl Op {
@@ -173,6 +177,7 @@ impl Op {
             Op::Reverse(_) => "reverse",
             Op::Recurrence(_) => "recurrence",
             Op::Argsort(_) => "argsort",
+            Op::RecurrentCell(c) => c.name(),
         }
     }
 
@@ -192,7 +197,7 @@ impl Op {
             Op::Slice(..) | Op::Pad(..) | Op::Concat(_) | Op::Matmul(..) | Op::Conv2d(_) => false,
             Op::Pool(_) | Op::Reduce(_) | Op::ArgReduce(_) => false,
             Op::Gather(_) | Op::Scatter(_) | Op::Reverse(_) => false,
-            Op::Recurrence(_) | Op::Argsort(_) => false,
+            Op::Recurrence(_) | Op::Argsort(_) | Op::RecurrentCell(_) => false,
         }
     }
 
@@ -234,9 +239,11 @@ impl Op {
             Op::Scatter(s) if linked(used::SCATTER) => one(s.infer(inputs)),
             Op::Recurrence(r) if linked(used::RECURRENCE) => one(r.infer(inputs)),
             Op::Argsort(a) if linked(used::SORT) => one(a.infer(inputs)),
+            Op::RecurrentCell(c) if linked(used::CELL) => c.infer(inputs),
             Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) => self.not_linked(),
             Op::Conv2d(_) | Op::Pool(_) | Op::Gather(_) | Op::Scatter(_) => self.not_linked(),
             Op::Reverse(_) | Op::Recurrence(_) | Op::Argsort(_) => self.not_linked(),
+            Op::RecurrentCell(_) => self.not_linked(),
         }
     }
 
@@ -258,7 +265,7 @@ impl Op {
             | Op::ArgReduce(_)
             | Op::Gather(_)
             | Op::Scatter(_) => 0,
-            Op::Reverse(_) | Op::Recurrence(_) | Op::Argsort(_) => 0,
+            Op::Reverse(_) | Op::Recurrence(_) | Op::Argsort(_) | Op::RecurrentCell(_) => 0,
         }
     }
 
@@ -321,12 +328,13 @@ impl Op {
             Op::Scatter(s) if K & used::SCATTER != 0 => s.run(reads, writes),
             Op::Recurrence(r) if K & used::RECURRENCE != 0 => r.run(reads, writes),
             Op::Argsort(a) if K & used::SORT != 0 => a.run(reads, writes),
+            Op::RecurrentCell(c) if K & used::CELL != 0 => c.run(cpu, reads, writes),
             Op::Scalar(..) | Op::Iota(_) | Op::Random(_) | Op::Reshape(_) => self.not_linked(),
             Op::Transpose(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => self.not_linked(),
             Op::Matmul(..) | Op::Conv2d(_) | Op::Pool(_) => self.not_linked(),
             Op::Reduce(_) | Op::ArgReduce(_) => self.not_linked(),
             Op::Gather(_) | Op::Scatter(_) | Op::Reverse(_) => self.not_linked(),
-            Op::Recurrence(_) | Op::Argsort(_) => self.not_linked(),
+            Op::Recurrence(_) | Op::Argsort(_) | Op::RecurrentCell(_) => self.not_linked(),
         }
     }
 
@@ -374,6 +382,7 @@ impl Op {
             Op::Gather(gather) if linked(used::GATHER) => gather.vjp(inputs, g),
             Op::Scatter(s) if linked(used::SCATTER) => s.vjp(inputs, g),
             Op::Recurrence(r) if linked(used::RECURRENCE) => r.vjp(inputs, y, g),
+            Op::RecurrentCell(c) if linked(used::CELL) => c.vjp(inputs, outputs, cotangents),
             Op::ArgReduce(_) | Op::Argsort(_) => alloc::vec![None],
             Op::Transpose(_)
             | Op::Slice(..)
@@ -384,7 +393,8 @@ impl Op {
             | Op::Pool(_)
             | Op::Gather(_)
             | Op::Scatter(_)
-            | Op::Recurrence(_) => {
+            | Op::Recurrence(_)
+            | Op::RecurrentCell(_) => {
                 y.fail(self.missing());
                 alloc::vec![None; inputs.len()]
             }

@@ -30,6 +30,7 @@ pub(super) const fn linked(kernels: Kernels) -> bool {
 /// What only the feature `full` calls.
 const FULL: Kernels = SORT
     | GATHER
+    | CELL
     | PLANNED
     | SCATTER
     | INT8
@@ -90,6 +91,8 @@ pub(super) const CONCAT: Kernels = 1 << (AFTER_ROWS + 5);
 pub(super) const INT8: Kernels = 1 << (AFTER_ROWS + 6);
 /// Products with packed operands or epilogues.
 pub(super) const PLANNED: Kernels = 1 << (AFTER_ROWS + 8);
+/// Steps of recurrent cells.
+pub(super) const CELL: Kernels = 1 << (AFTER_ROWS + 9);
 /// Anything on float16.
 pub(super) const FLOAT16: Kernels = 1 << (AFTER_ROWS + 7);
 
@@ -170,6 +173,7 @@ impl Op {
             Op::Reverse(_) => MOVE,
             Op::Recurrence(_) => RECURRENCE,
             Op::Argsort(_) => SORT,
+            Op::RecurrentCell(_) => CELL,
         }
     }
 }

@@ -170,6 +170,7 @@ impl Step {
             Op::Scatter(_) => self.reads.last().map_or(0, |r| r.shape.numel() as u64),
             Op::And | Op::Or | Op::Not | Op::Cast(_) | Op::StopGradient | Op::Reshape(_) => 0,
             Op::Recurrence(_) => 2 * written,
+            Op::RecurrentCell(c) => self.reads.last().map_or(0, |r| c.flops() * r.shape.numel() as u64),
             Op::Gather(_) | Op::Reverse(_) | Op::Argsort(_) => 0,
             Op::Transpose(_) | Op::Broadcast(_) | Op::Slice(..) | Op::Pad(..) | Op::Concat(_) => 0,
         }

@@ -4,6 +4,7 @@ use super::gates::{Gates, cell_options, gate_options};
 use super::{Cell, CellCall, RNN};
 use crate::nn::Activation;
 use crate::nn::layer::{Call, LayerConfig, Weights};
+use crate::op::{self, RecurrentCell};
 use crate::{Result, Shape, Var};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -88,8 +89,11 @@ impl Cell for GRUCell {
             // Where both rows are only added, they are added ahead of the loop.
             let both = row(0, 0, 2 * units) + row(1, 0, 2 * units);
             shared.bias = Some(Var::concat(&[both, row(0, 2 * units, units)], 0));
-            // Spread once, so that its gradient is one sum over the batch.
-            shared.values.push(row(1, 2 * units, units).broadcast_to(&[batch, units]));
+            // The candidate's alone is added to the product of the state. Spread once, so that its gradient is one sum
+            // over the batch.
+            let none = bias.scalar_like(0.0).broadcast_to(&[2 * units]);
+            let inner = Var::concat(&[none, row(1, 2 * units, units)], 0);
+            shared.values.push(inner.broadcast_to(&[batch, 3 * units]));
         }
         Ok(shared)
     }
@@ -107,14 +111,19 @@ impl Cell for GRUCell {
         states: &[Var<'b>],
     ) -> Result<(Var<'b>, Vec<Var<'b>>)> {
         let (h, gates) = (states[0], &self.gates);
+        let inner = self.reset_after.then(|| {
+            let inner = shared.recurrent.product(h);
+            shared.values.first().map_or(inner, |bias| inner + *bias)
+        });
+        let usual = self.activation == Activation::Tanh && self.recurrent_activation == Activation::Sigmoid;
+        if let (Some(inner), true) = (inner, usual) {
+            let results = op::cell::apply(RecurrentCell::Gru, &[x, inner, h]);
+            return Ok((results[0], vec![results[0]]));
+        }
         let [x_z, x_r, x_h] = [0, 1, 2].map(|n| gates.gate(x, n));
         let (z, r, candidate);
-        if self.reset_after {
-            let inner = shared.recurrent.product(h);
-            let [h_z, h_r, mut h_h] = [0, 1, 2].map(|n| gates.gate(inner, n));
-            if let Some(bias) = shared.values.first() {
-                h_h = h_h + *bias;
-            }
+        if let Some(inner) = inner {
+            let [h_z, h_r, h_h] = [0, 1, 2].map(|n| gates.gate(inner, n));
             z = self.recurrent_activation.apply(call, x_z + h_z);
             r = self.recurrent_activation.apply(call, x_r + h_r);
             candidate = x_h + r * h_h;

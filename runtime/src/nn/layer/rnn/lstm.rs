@@ -4,6 +4,7 @@ use super::gates::{Gates, cell_options, gate_options};
 use super::{Cell, CellCall, RNN};
 use crate::nn::Activation;
 use crate::nn::layer::{Call, LayerConfig, Weights};
+use crate::op::{self, RecurrentCell};
 use crate::{Result, Shape, Var};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -97,6 +98,10 @@ impl Cell for LSTMCell {
         states: &[Var<'b>],
     ) -> Result<(Var<'b>, Vec<Var<'b>>)> {
         let z = x + shared.recurrent.product(states[0]);
+        if self.activation == Activation::Tanh && self.recurrent_activation == Activation::Sigmoid {
+            let results = op::cell::apply(RecurrentCell::Lstm, &[z, states[1]]);
+            return Ok((results[0], vec![results[0], results[1]]));
+        }
         let [i, f, c, o] = [0, 1, 2, 3].map(|gate| self.gates.gate(z, gate));
         let [i, f, o] = [i, f, o].map(|gate| self.recurrent_activation.apply(call, gate));
         let c = f * states[1] + i * self.activation.apply(call, c);
