@@ -12,9 +12,26 @@ const LN2_LO: f32 = -2.121_944_4e-4;
 /// `2^n` for an integer-valued `n` in [-126, 127].
 #[inline(always)]
 fn exp2i(n: f32) -> f32 {
-    // Adding 1.5*2^23 leaves the integer in the low mantissa bits.
-    let biased = n + 12_582_912.0 + 127.0;
-    f32::from_bits(biased.to_bits() << 23)
+    f32::from_bits((n + TO_EXPONENT).to_bits() << 23)
+}
+
+/// Adding 1.5*2^23 rounds to an integer, which then is in the low mantissa bits, here with the bias of an exponent.
+const TO_EXPONENT: f32 = 12_582_912.0 + 127.0;
+
+/// `(y, n)` with `e^x = y * 2^n`, y between 0.7 and 1.42, for x between -88 and 89; n is an integer plus
+/// [`TO_EXPONENT`].
+#[inline(always)]
+fn exp_parts(x: f32) -> (f32, f32) {
+    let biased = x * LOG2E + TO_EXPONENT;
+    let n = biased - TO_EXPONENT;
+    let r = x - n * LN2_HI - n * LN2_LO;
+    let mut p = 1.987_569_1e-4;
+    p = p * r + 1.398_2e-3;
+    p = p * r + 8.333_452e-3;
+    p = p * r + 4.166_579_6e-2;
+    p = p * r + 1.666_666_5e-1;
+    p = p * r + 5.000_000_1e-1;
+    (p * r * r + r + 1.0, biased)
 }
 
 /// `e^x`, relative error below 2e-7; overflows to infinity, underflows to zero, NaN passes.
@@ -28,17 +45,10 @@ pub fn exp(x: f32) -> f32 {
     } else {
         x
     };
-    let n = round_even(clamped * LOG2E);
-    let r = clamped - n * LN2_HI - n * LN2_LO;
-    let mut p = 1.987_569_1e-4;
-    p = p * r + 1.398_2e-3;
-    p = p * r + 8.333_452e-3;
-    p = p * r + 4.166_579_6e-2;
-    p = p * r + 1.666_666_5e-1;
-    p = p * r + 5.000_000_1e-1;
-    let y = p * r * r + r + 1.0;
+    let (y, biased) = exp_parts(clamped);
+    let n = biased - TO_EXPONENT;
     // Two factors keep the exponent of each in range when n = 128.
-    let half = round_even(n * 0.5);
+    let half = (n * 0.5 + TO_EXPONENT) - TO_EXPONENT;
     let y = y * exp2i(half) * exp2i(n - half);
     let y = if x > 88.722_83 { f32::INFINITY } else { y };
     if x < -87.336_54 { 0.0 } else { y }
@@ -100,36 +110,46 @@ pub fn log1p(x: f32) -> f32 {
     }
 }
 
-/// Hyperbolic tangent.
+/// Hyperbolic tangent: a ratio of polynomials fitted here to `tanh(x) / x` over `x²`, relative error below 4e-7.
 #[inline(always)]
+#[allow(clippy::manual_clamp)] // As in `exp`.
 pub fn tanh(x: f32) -> f32 {
-    let a = abs(x);
+    // The fit ends at 9, where the function is 1 as far as a float tells; beyond, the ratio stays and x grows.
     let s = x * x;
-    let mut p = -5.704_988_7e-3;
-    p = p * s + 2.063_908_9e-2;
-    p = p * s - 5.373_971_6e-2;
-    p = p * s + 1.333_144_2e-1;
-    p = p * s - 3.333_328_2e-1;
-    let near = p * s * x + x;
-    let e = exp(a + a);
-    let far = 1.0 - 2.0 / (e + 1.0);
-    let far = if x < 0.0 { -far } else { far };
-    if a < 0.625 {
-        near
-    } else if x.is_nan() {
-        x
+    let s = if s > 81.0 { 81.0 } else { s };
+    let mut p = 1.335_440_939e-8;
+    p = p * s + 2.060_889_548e-5;
+    p = p * s + 3.495_576_726e-3;
+    p = p * s + 1.338_101_613e-1;
+    p = p * s + 1.0;
+    let mut q = 7.776_453_466e-7;
+    q = q * s + 3.285_616_162e-4;
+    q = q * s + 2.587_693_901e-2;
+    q = q * s + 4.671_433_176e-1;
+    q = q * s + 1.0;
+    let y = x * p / q;
+    if y > 1.0 {
+        1.0
+    } else if y < -1.0 {
+        -1.0
     } else {
-        far
+        y
     }
 }
 
-/// `1 / (1 + e^-x)` without overflow.
+/// `1 / (1 + e^-x)`; for x below -87 it stays at e^-87.
 #[inline(always)]
+#[allow(clippy::manual_clamp)] // As in `exp`.
 pub fn sigmoid(x: f32) -> f32 {
-    let e = exp(-abs(x));
-    let p = 1.0 / (1.0 + e);
-    let r = if x >= 0.0 { p } else { e * p };
-    if x.is_nan() { x } else { r }
+    let x = if x > 87.0 {
+        87.0
+    } else if x < -87.0 {
+        -87.0
+    } else {
+        x
+    };
+    let (y, biased) = exp_parts(-x);
+    1.0 / (1.0 + y * f32::from_bits(biased.to_bits() << 23))
 }
 
 /// `log(1 + e^x)` without overflow.

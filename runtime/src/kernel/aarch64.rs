@@ -103,6 +103,7 @@ pub(super) static NEON: Micro = Micro {
     by_rows: kernels!(neon, false, [1 2 3 4 5 6 7 8], [1 2]),
     by_columns: kernels!(neon, true, [1 2 3 4 5 6 7 8], [1 2]),
     transpose,
+    copy,
 };
 
 /// NEON without fused multiply-add: 6 × 8, which leaves registers for the products.
@@ -112,3 +113,12 @@ pub(super) static STRICT: Micro = Micro {
     by_columns: kernels!(strict, true, [1 2 3 4 5 6], [1 2]),
     ..NEON
 };
+
+/// [`Micro::copy`].
+///
+/// # Safety
+/// As [`super::micro::copy_rows`].
+unsafe fn copy(x: *const f32, x_step: usize, y: *mut f32, y_step: usize, k: usize, columns: usize) {
+    // SAFETY: the caller's.
+    unsafe { super::micro::copy_rows::<8>(x, x_step, y, y_step, k, columns, |_| {}) };
+}

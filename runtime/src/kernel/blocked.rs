@@ -3,7 +3,7 @@
 //! Blocks of both operands are packed into the workspace where that pays, and microkernels run over them. What a block
 //! holds is up to the operands: [`Left`] and [`Right`] pack parts of a matrix, patches of images or a turned filter.
 
-use super::micro::{Kernel, Micro, Tile, family};
+use super::micro::{self, Kernel, Micro, Tile, family};
 use super::{COMPACT, Cpu, Shared, Then, finish, product};
 use core::ops::Range;
 
@@ -29,7 +29,7 @@ pub(super) trait Left: Sync {
     /// Element (i, p) and the distance between two rows, or columns, if the operand can be read where it is.
     fn in_place(&self, i: usize, p: usize) -> Option<(*const f32, usize)>;
     /// Writes rows `i..i + rows` of columns `p..p + k` as `[rows, k]`, or as `[k, rows]` by columns.
-    fn pack(&self, i: usize, rows: usize, p: usize, k: usize, out: &mut [f32]);
+    fn pack(&self, micro: &Micro, i: usize, rows: usize, p: usize, k: usize, out: &mut [f32]);
     /// Where row i of c begins, and how many rows from it on are one `c_step` apart.
     fn place(&self, i: usize) -> (usize, usize);
 }
@@ -200,16 +200,22 @@ impl Blocked<'_> {
         }
     }
 
-    /// Packs `height` rows: as they are, or by columns the rows of each tile apart, so that a tile reads adjacent lines.
+    /// Whether a packed left operand by columns has the rows of each tile apart, so that a tile reads adjacent lines:
+    /// where that costs no more than to pack all rows together.
+    fn strips(&self) -> bool {
+        self.left.by_columns() && self.left.in_place(0, 0).is_some()
+    }
+
+    /// Packs `height` rows.
     fn pack_a(&self, block: &Block, i: usize, height: usize, area: &mut [f32]) {
         let Block { micro, p, k, .. } = *block;
-        if !self.left.by_columns() {
-            return self.left.pack(i, height, p, k, &mut area[..height * k]);
+        if !self.strips() {
+            return self.left.pack(micro, i, height, p, k, &mut area[..height * k]);
         }
         let count = height.div_ceil(micro.rows);
         for tile in 0..count {
             let Range { start, end } = spread(height, micro.rows, tile, count);
-            self.left.pack(i + start, end - start, p, k, &mut area[start * k..end * k]);
+            self.left.pack(micro, i + start, end - start, p, k, &mut area[start * k..end * k]);
         }
     }
 
@@ -243,7 +249,7 @@ impl Blocked<'_> {
         c: *mut f32,
     ) {
         let Block { micro, p, k, j, width } = *block;
-        let by_columns = self.left.by_columns();
+        let (by_columns, strips) = (self.left.by_columns(), self.strips());
         let kernels: &[Kernel] = if by_columns { micro.by_columns } else { micro.by_rows };
         let full = micro.columns();
         let count = height.div_ceil(micro.rows);
@@ -254,7 +260,8 @@ impl Blocked<'_> {
                 let (place, run) = self.left.place(i + at);
                 let rows = run.min(end - at);
                 let (a, a_step) = match (a, self.left.in_place(i + at, p)) {
-                    (Some(a), _) if by_columns => (a[start * k + at - start..].as_ptr(), end - start),
+                    (Some(a), _) if strips => (a[start * k + at - start..].as_ptr(), end - start),
+                    (Some(a), _) if by_columns => (a[at..].as_ptr(), height),
                     (Some(a), _) => (a[at * k..].as_ptr(), k),
                     (None, Some(in_place)) => in_place,
                     (None, None) => unreachable!(),
@@ -328,12 +335,10 @@ impl Left for Matrix<'_> {
         Some((self.x[at..].as_ptr(), self.step))
     }
 
-    fn pack(&self, i: usize, rows: usize, p: usize, k: usize, out: &mut [f32]) {
+    fn pack(&self, micro: &Micro, i: usize, rows: usize, p: usize, k: usize, out: &mut [f32]) {
         let (from, count, len) =
             if self.transposed { (p * self.step + i, k, rows) } else { (i * self.step + p, rows, k) };
-        for (r, out) in out.chunks_exact_mut(len).enumerate().take(count) {
-            copy(&self.x[from + r * self.step..][..len], out);
-        }
+        copy_rows(micro, &self.x[from..], self.step, [count, len], len, out);
     }
 
     fn place(&self, i: usize) -> (usize, usize) {
@@ -360,10 +365,23 @@ impl Right for Matrix<'_> {
             turn(micro, &self.x[j * self.step + p..], self.step, k, columns, step, out);
             return;
         }
-        for (r, out) in out.chunks_exact_mut(step).enumerate().take(k) {
-            copy(&self.x[(p + r) * self.step + j..][..columns], &mut out[..columns]);
-        }
+        copy_rows(micro, &self.x[p * self.step + j..], self.step, [k, columns], step, out);
     }
+}
+
+/// `out[r · step + j] = x[r · x_step + j]` for `r < rows`, `j < columns`.
+fn copy_rows(
+    micro: &Micro,
+    x: &[f32],
+    x_step: usize,
+    [rows, columns]: [usize; 2],
+    step: usize,
+    out: &mut [f32],
+) {
+    assert!(rows > 0 && columns > 0 && columns <= step);
+    assert!(x.len() >= (rows - 1) * x_step + columns && out.len() >= (rows - 1) * step + columns);
+    // SAFETY: both blocks are inside their slices (checked above); `family` chose `micro` for this machine.
+    unsafe { (micro.copy)(x.as_ptr(), x_step, out.as_mut_ptr(), step, rows, columns) };
 }
 
 /// `out[p · step + j] = x[j · x_step + p]` for `p < k`, `j < columns`.
@@ -385,36 +403,7 @@ pub(super) fn turn(
 /// `y = x`, quick for the short runs of which packing consists.
 #[inline(always)]
 pub(super) fn copy(x: &[f32], y: &mut [f32]) {
-    let len = x.len();
-    assert_eq!(len, y.len());
-    // A block of L elements at `at`; the last may overlap the one before.
-    // SAFETY: `at + L <= len` in every call.
-    let block = |at: usize, y: &mut [f32]| unsafe {
-        y.as_mut_ptr()
-            .add(at)
-            .cast::<[f32; 8]>()
-            .write_unaligned(x.as_ptr().add(at).cast::<[f32; 8]>().read_unaligned());
-    };
-    if len >= 8 {
-        let mut at = 0;
-        while at + 8 <= len {
-            block(at, y);
-            at += 8;
-        }
-        if at < len {
-            block(len - 8, y);
-        }
-    } else if len >= 4 {
-        for at in [0, len - 4] {
-            // SAFETY: `at + 4 <= len`.
-            unsafe {
-                let four = x.as_ptr().add(at).cast::<[f32; 4]>().read_unaligned();
-                y.as_mut_ptr().add(at).cast::<[f32; 4]>().write_unaligned(four);
-            }
-        }
-    } else {
-        for (y, x) in y.iter_mut().zip(x) {
-            *y = *x;
-        }
-    }
+    assert_eq!(x.len(), y.len());
+    // SAFETY: as many elements of both.
+    unsafe { micro::copy::<8>(x.as_ptr(), y.as_mut_ptr(), x.len()) };
 }

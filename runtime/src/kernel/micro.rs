@@ -93,9 +93,13 @@ pub(super) struct Micro {
     /// Kernels that read a by columns.
     pub by_columns: &'static [Kernel],
     /// `y[p · y_step + j] = x[j · x_step + p]` for `p < k`, `j < columns`.
-    pub transpose:
-        unsafe fn(x: *const f32, x_step: usize, y: *mut f32, y_step: usize, k: usize, columns: usize),
+    pub transpose: Movement,
+    /// `y[p · y_step + j] = x[p · x_step + j]` for `p < k`, `j < columns`.
+    pub copy: Movement,
 }
+
+/// Moves a block: its elements in x, the distance of its rows there; where to in y, the distance there; its extents.
+type Movement = unsafe fn(x: *const f32, x_step: usize, y: *mut f32, y_step: usize, k: usize, columns: usize);
 
 impl Micro {
     /// Most columns of a tile.
@@ -255,6 +259,71 @@ macro_rules! kernels {
 pub(super) use kernels;
 #[cfg(target_arch = "wasm32")]
 pub(super) use unrolled;
+
+/// Rows ahead of the one copied that are brought near: operands are often too large for the caches.
+const AHEAD: usize = 16;
+
+/// [`Micro::copy`] for any instruction set, `L` elements at a time; `prefetch` brings a line near.
+///
+/// # Safety
+/// x is good for `k` rows of `columns` elements at `x_step`, y for as many at `y_step`.
+#[inline(always)]
+pub(super) unsafe fn copy_rows<const L: usize>(
+    x: *const f32,
+    x_step: usize,
+    y: *mut f32,
+    y_step: usize,
+    k: usize,
+    columns: usize,
+    prefetch: impl Fn(*const f32),
+) {
+    for p in 0..k {
+        let from = x.wrapping_add(p * x_step);
+        for line in (0..columns).step_by(16) {
+            prefetch(from.wrapping_add(AHEAD * x_step + line));
+        }
+        // SAFETY: the rows are inside the two blocks the caller vouches for.
+        unsafe { copy::<L>(from, y.add(p * y_step), columns) };
+    }
+}
+
+/// Copies `len` elements, `L` at a time: 8 or 16.
+///
+/// # Safety
+/// x and y are good for as many.
+#[inline(always)]
+pub(super) unsafe fn copy<const L: usize>(x: *const f32, y: *mut f32, len: usize) {
+    /// # Safety
+    /// x and y are good for `L` elements from `at` on.
+    #[inline(always)]
+    unsafe fn block<const L: usize>(x: *const f32, y: *mut f32, at: usize) {
+        // SAFETY: the caller's.
+        unsafe { y.add(at).cast::<[f32; L]>().write_unaligned(x.add(at).cast::<[f32; L]>().read_unaligned()) };
+    }
+    // SAFETY: blocks end at `len`; the last one may overlap the one before.
+    unsafe {
+        if len >= L {
+            let mut at = 0;
+            while at + L <= len {
+                block::<L>(x, y, at);
+                at += L;
+            }
+            if at < len {
+                block::<L>(x, y, len - L);
+            }
+        } else if L > 8 && len >= 8 {
+            block::<8>(x, y, 0);
+            block::<8>(x, y, len - 8);
+        } else if len >= 4 {
+            block::<4>(x, y, 0);
+            block::<4>(x, y, len - 4);
+        } else {
+            for at in 0..len {
+                *y.add(at) = *x.add(at);
+            }
+        }
+    }
+}
 
 /// [`Micro::transpose`] for any instruction set.
 ///

@@ -120,7 +120,7 @@ impl Left for Patches<'_> {
         None
     }
 
-    fn pack(&self, i: usize, rows: usize, p: usize, k: usize, out: &mut [f32]) {
+    fn pack(&self, _: &Micro, i: usize, rows: usize, p: usize, k: usize, out: &mut [f32]) {
         let (first, pixels, from, len) = if self.by_columns { (p, k, i, rows) } else { (i, rows, p, k) };
         let [gh, gw] = self.grid;
         let mut pixel = [first / (gh * gw), first / gw % gh, first % gw];

@@ -86,18 +86,22 @@ pub fn run_part<F: Formula<S, P, R, W>, const S: usize, const P: usize, const R:
     }
     let mut start = range.start;
     while start < range.end {
-        let column = start % row;
-        let n = (row - column).min(range.end - start);
+        // A row that began before, then whole rows, then the beginning of one.
+        let (column, left) = (start % row, range.end - start);
+        let (n, lines) = if column == 0 && left >= row { (row, left / row) } else { ((row - column).min(left), 1) };
         let at = |view: &View, at: usize| view.start().cast::<f32>().wrapping_add(at);
         let part = Part {
             scalars: operands.scalars,
             rows: operands.rows.map(|r| at(r, column)),
             from: operands.tensors.map(|r| at(r, start)),
+            from_step: [row; R],
             to: core::array::from_fn(|w| writes[w].start().cast::<f32>().wrapping_add(start)),
+            to_step: [row; W],
             n,
+            lines,
         };
         dispatch(cpu.level(), formula, &part);
-        start += n;
+        start += n * lines;
     }
     true
 }
@@ -124,33 +128,38 @@ pub fn run_columns<F: Formula<0, 0, R, W>, const R: usize, const W: usize>(
     {
         return false;
     }
-    let at = |pitch: usize, column: usize, row: usize| row * pitch + column;
     let together = (CHUNK / width.max(1)).max(1);
     let task = |chunk: usize| {
-        for row in chunk * together..rows.min((chunk + 1) * together) {
-            let mut part =
-                Part { scalars: [], rows: [], from: [core::ptr::null(); R], to: [core::ptr::null_mut(); W], n: width };
-            for (from, (r, column)) in part.from.iter_mut().zip(&reads) {
-                *from = r.start().cast::<f32>().wrapping_add(at(r.shape().dim(-1), *column, row));
-            }
-            for (to, (w, column)) in part.to.iter_mut().zip(&writes) {
-                *to = w.start().cast::<f32>().wrapping_add(at(w.shape().dim(-1), *column, row));
-            }
-            dispatch(cpu.level(), formula, &part);
-        }
+        let first = chunk * together;
+        let place = |shape: &Shape, column: usize| first * shape.dim(-1) + column;
+        let part = Part {
+            scalars: [],
+            rows: [],
+            from: reads.map(|(r, column)| r.start().cast::<f32>().wrapping_add(place(r.shape(), column))),
+            from_step: reads.map(|(r, _)| r.shape().dim(-1)),
+            to: writes.map(|(w, column)| w.start().cast::<f32>().wrapping_add(place(w.shape(), column))),
+            to_step: writes.map(|(w, _)| w.shape().dim(-1)),
+            n: width,
+            lines: together.min(rows - first),
+        };
+        dispatch(cpu.level(), formula, &part);
     };
     let chunks = rows.div_ceil(together);
     if chunks <= 1 { (0..chunks).for_each(task) } else { cpu.parallel(chunks, &task) }
     true
 }
 
-/// Elements side by side, `n` of them, and where they lie.
+/// Lines of `n` elements side by side: where the first ones lie, and how far apart the lines do. Every line has the same
+/// rows.
 struct Part<const S: usize, const P: usize, const R: usize, const W: usize> {
     scalars: [f32; S],
     rows: [*const f32; P],
     from: [*const f32; R],
+    from_step: [usize; R],
     to: [*mut f32; W],
+    to_step: [usize; W],
     n: usize,
+    lines: usize,
 }
 
 fn dispatch<F: Formula<S, P, R, W>, const S: usize, const P: usize, const R: usize, const W: usize>(
@@ -205,34 +214,54 @@ fn dispatch<F: Formula<S, P, R, W>, const S: usize, const P: usize, const R: usi
 }
 
 /// # Safety
-/// The pointers address `n` elements each; ranges of `to` are disjoint or the same as one of `from`.
+/// The pointers address `lines` times `n` elements each; ranges of `to` are disjoint or the same as one of `from`.
+// Plain loops: those of iterators and of `array::map` are not always inlined, and then nothing is vectorized.
+#[allow(clippy::needless_range_loop)]
 #[inline(always)]
 unsafe fn blocks<F: Formula<S, P, R, W>, const S: usize, const P: usize, const R: usize, const W: usize>(
     part: &Part<S, P, R, W>,
 ) {
-    let mut i = 0;
-    // SAFETY: blocks end at `n`; each is read before it is written, and no other block is the same memory.
-    unsafe {
-        while i + BLOCK <= part.n {
-            block::<F, S, P, R, W, BLOCK>(part, i);
-            i += BLOCK;
+    let (mut from, mut to) = (part.from, part.to);
+    for _ in 0..part.lines {
+        let line = Line { scalars: part.scalars, rows: part.rows, from, to };
+        let mut i = 0;
+        // SAFETY: blocks end at `n`; each is read before it is written, and no other block is the same memory.
+        unsafe {
+            while i + BLOCK <= part.n {
+                block::<F, S, P, R, W, BLOCK>(&line, i);
+                i += BLOCK;
+            }
+            while BLOCK > 4 && i + BLOCK / 4 <= part.n {
+                block::<F, S, P, R, W, { BLOCK / 4 }>(&line, i);
+                i += BLOCK / 4;
+            }
+            while i < part.n {
+                block::<F, S, P, R, W, 1>(&line, i);
+                i += 1;
+            }
         }
-        while BLOCK > 4 && i + BLOCK / 4 <= part.n {
-            block::<F, S, P, R, W, { BLOCK / 4 }>(part, i);
-            i += BLOCK / 4;
+        for r in 0..R {
+            from[r] = from[r].wrapping_add(part.from_step[r]);
         }
-        while i < part.n {
-            block::<F, S, P, R, W, 1>(part, i);
-            i += 1;
+        for w in 0..W {
+            to[w] = to[w].wrapping_add(part.to_step[w]);
         }
     }
+}
+
+/// One line of a [`Part`].
+struct Line<const S: usize, const P: usize, const R: usize, const W: usize> {
+    scalars: [f32; S],
+    rows: [*const f32; P],
+    from: [*const f32; R],
+    to: [*mut f32; W],
 }
 
 /// `B` elements from `i` on.
 ///
 /// # Safety
 /// As [`blocks`], of which these are a part.
-// Plain loops: those of iterators and of `array::map` are not always inlined, and then nothing is vectorized.
+// Plain loops, as in `blocks`.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
 unsafe fn block<
@@ -243,7 +272,7 @@ unsafe fn block<
     const W: usize,
     const B: usize,
 >(
-    part: &Part<S, P, R, W>,
+    part: &Line<S, P, R, W>,
     i: usize,
 ) {
     // SAFETY: the caller's.

@@ -133,6 +133,7 @@ pub(super) static SIMD128: Micro = Micro {
     by_rows: kernels!(simd128, false, [1 2 3 4], [1 2]),
     by_columns: kernels!(simd128, true, [1 2 3 4], [1 2]),
     transpose,
+    copy,
 };
 
 /// 4 × 8 with fused multiply-add.
@@ -262,4 +263,13 @@ pub(super) fn fold(kind: Reduce, acc: &mut [f32], row: &[f32]) {
         acc[i] = kind.join(acc[i], row[i]);
         i += 1;
     }
+}
+
+/// [`Micro::copy`].
+///
+/// # Safety
+/// As [`super::micro::copy_rows`].
+unsafe fn copy(x: *const f32, x_step: usize, y: *mut f32, y_step: usize, k: usize, columns: usize) {
+    // SAFETY: the caller's.
+    unsafe { super::micro::copy_rows::<8>(x, x_step, y, y_step, k, columns, |_| {}) };
 }

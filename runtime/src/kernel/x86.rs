@@ -230,6 +230,7 @@ pub(super) static AVX2: Micro = Micro {
     by_rows: kernels!(avx2, false, [1 2 3 4 5 6], [1 2]),
     by_columns: kernels!(avx2, true, [1 2 3 4 5 6], [1 2]),
     transpose,
+    copy: copy_avx2,
 };
 
 /// AVX2 without fused multiply-add.
@@ -265,6 +266,7 @@ pub(super) static AVX512: Micro = Micro {
     by_rows: kernels!(avx512, false, [1 2 3 4 5 6 7 8 9 10 11 12 13 14], [1 2]),
     by_columns: kernels!(avx512, true, [1 2 3 4 5 6 7 8 9 10 11 12 13 14], [1 2]),
     transpose,
+    copy: copy_avx512,
 };
 
 /// AVX-512 without fused multiply-add: 12 × 32, which leaves registers for the products.
@@ -292,6 +294,30 @@ pub(super) static AVX512_NARROW: Micro = Micro {
     by_columns: kernels!(narrow, true, [1 2 3 4 5 6 7 8 9 10 11 12 13 14], [1]),
     ..AVX512
 };
+
+/// [`Micro::copy`].
+///
+/// # Safety
+/// AVX2 is available; otherwise as [`super::micro::copy_rows`].
+#[target_feature(enable = "avx2,fma")]
+unsafe fn copy_avx2(x: *const f32, x_step: usize, y: *mut f32, y_step: usize, k: usize, columns: usize) {
+    // SAFETY: the caller's; a prefetch touches no memory that is not there.
+    unsafe {
+        super::micro::copy_rows::<8>(x, x_step, y, y_step, k, columns, |x| _mm_prefetch::<_MM_HINT_T0>(x.cast()));
+    }
+}
+
+/// [`Micro::copy`].
+///
+/// # Safety
+/// AVX-512 is available; otherwise as [`super::micro::copy_rows`].
+#[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
+unsafe fn copy_avx512(x: *const f32, x_step: usize, y: *mut f32, y_step: usize, k: usize, columns: usize) {
+    // SAFETY: as above.
+    unsafe {
+        super::micro::copy_rows::<16>(x, x_step, y, y_step, k, columns, |x| _mm_prefetch::<_MM_HINT_T0>(x.cast()));
+    }
+}
 
 /// [`Micro::transpose`] in blocks of 8 × 8.
 ///
