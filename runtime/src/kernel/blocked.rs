@@ -12,7 +12,7 @@ const K_BLOCK: usize = 384;
 /// Most rows of packed a: a multiple of the heights of all tiles.
 const M_BLOCK: usize = 168;
 /// Most columns of packed b: a multiple of the widths of all tiles.
-const N_BLOCK: usize = 256;
+const N_BLOCK: usize = if cfg!(target_arch = "x86_64") { 512 } else { 256 };
 /// Most tasks a product is split into.
 pub(super) const TASKS: usize = 8;
 /// Multiply-adds that are worth a task.
