@@ -13,6 +13,8 @@ pub enum Chosen {
     Gemm(Tile),
     /// A convolution over microkernels that reads the image where it is.
     Direct(Tile),
+    /// A convolution to few channels with pixels in the lanes of vectors.
+    Planar(Level),
     /// A convolution as a blocked product whose packed operand is made of patches of the image.
     ImplicitGemm(Tile),
     /// A depthwise convolution, vectorised over channels.
@@ -69,6 +71,7 @@ impl fmt::Display for Chosen {
             Chosen::Plain => f.write_str("plain loops"),
             Chosen::Gemm(tile) => write!(f, "gemm {tile}"),
             Chosen::Direct(tile) => write!(f, "direct conv {tile}"),
+            Chosen::Planar(level) => write!(f, "planar conv {level}"),
             Chosen::ImplicitGemm(tile) => write!(f, "implicit gemm {tile}"),
             Chosen::Depthwise(level) => write!(f, "depthwise {level}"),
             Chosen::Vectors(level) => write!(f, "vectors {level}"),

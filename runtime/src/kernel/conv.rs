@@ -99,6 +99,7 @@ impl Way {
     fn chosen(&self, cpu: &Cpu, workspace: usize, wanted: usize, extents: Option<Extents>) -> Chosen {
         let workspace = if COMPACT { wanted } else { workspace };
         match self {
+            Way::Direct(direct) if direct.is_planar(cpu, workspace) => Chosen::Planar(cpu.level()),
             Way::Direct(direct) => {
                 Chosen::tiles(Chosen::Direct, cpu, direct.chosen(cpu, workspace).map(|(micro, _)| micro))
             }
@@ -193,7 +194,7 @@ impl Conv {
     }
 }
 
-/// The `f32`s of workspace that [`conv2d`] wants: the same on every target and for any number of threads.
+/// The `f32`s of workspace that [`conv2d`] wants, for any number of threads.
 pub fn conv2d_workspace(v: &Conv) -> usize {
     v.workspace(false)
 }
@@ -540,6 +541,20 @@ mod tests {
     }
 
     #[test]
+    fn few_channels() {
+        for (c, oc) in [(1, 3), (2, 4), (3, 5), (7, 6), (16, 7), (6, 16)] {
+            for (images, k, pad) in [
+                ([2, 19, 14, c], [5, 5], [2; 4]),
+                ([1, 7, 40, c], [3, 4], [0, 2, 3, 0]),
+                ([3, 30, 16, c], [3, 3], [0; 4]),
+                ([1, 50, 33, c], [5, 1], [4, 4, 0, 0]),
+            ] {
+                check(&conv(images, [k[0], k[1], oc], [1, 1], [1, 1], pad), &[None]);
+            }
+        }
+    }
+
+    #[test]
     fn groups_and_depthwise() {
         for (groups, c, oc) in [(2, 4, 6), (3, 9, 3), (5, 5, 5), (40, 40, 40), (4, 4, 12)] {
             for s in [[1, 1], [2, 1]] {
@@ -562,6 +577,7 @@ mod tests {
         let pools = [Pool::new(2), Pool::new(3)];
         let pools = [None, Some(&pools[0]), Some(&pools[1])];
         check(&conv([16, 28, 28, 1], [5, 5, 6], [1, 1], [1, 1], [2; 4]), &pools);
+        check(&conv([5, 32, 33, 3], [5, 5, 6], [1, 1], [1, 1], [2; 4]), &pools);
         check(&conv([8, 14, 14, 6], [5, 5, 16], [1, 1], [1, 1], [0; 4]), &pools);
         check(&conv([1, 30, 30, 32], [3, 3, 40], [1, 1], [1, 1], [1; 4]), &pools);
         check(&conv([2, 8, 8, 128], [3, 3, 128], [1, 1], [1, 1], [1; 4]), &pools);

@@ -4,6 +4,8 @@
 
 use super::blocked::{TASK_WORK, TASKS, copy, spread, turn};
 use super::micro::{Kernel, Micro, Tile, family};
+#[cfg(target_arch = "x86_64")]
+use super::planar::Planar;
 use super::{Conv, Cpu, Shared, Then, product};
 use core::ops::Range;
 
@@ -106,7 +108,36 @@ impl Direct {
 
     /// Workspace for any number of threads.
     pub fn workspace(&self) -> usize {
-        product(&[self.tasks(), self.strip()]).saturating_add(self.filter())
+        let strips = product(&[self.tasks(), self.strip()]);
+        #[cfg(target_arch = "x86_64")]
+        let strips = strips.max(self.planar().map_or(0, |planar| planar.workspace(self.filter_grad)));
+        strips.saturating_add(self.filter())
+    }
+
+    /// The same with pixels in the lanes, where that is faster.
+    #[cfg(target_arch = "x86_64")]
+    fn planar(&self) -> Option<Planar> {
+        let Direct { n, h, w, c, oh, ow, oc, kh, kw, pad_top, pad_left, .. } = *self;
+        let planar = Planar { n, h, w, c, oh, ow, oc, kh, kw, pad_top, pad_left };
+        (self.sh == 1 && self.sw == 1 && self.dh == 1 && planar.suits()).then_some(planar)
+    }
+
+    /// [`planar`](Direct::planar) and its number of tasks, if the level and so much workspace let it.
+    #[cfg(target_arch = "x86_64")]
+    fn planar_here(&self, cpu: &Cpu, workspace: usize) -> Option<(Planar, usize)> {
+        let planar = self.planar()?;
+        Some((planar, planar.affordable(cpu, self.filter_grad, workspace.checked_sub(self.filter())?)?))
+    }
+
+    /// Whether pixels are in the lanes.
+    pub fn is_planar(&self, cpu: &Cpu, workspace: usize) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return self.planar_here(cpu, workspace).is_some();
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            let _ = (cpu, workspace);
+            false
+        }
     }
 
     /// How many tasks to use with so many elements of workspace; none if it is too short for one.
@@ -164,6 +195,8 @@ impl Direct {
         then: Then,
     ) -> bool {
         let Some((micro, tasks)) = self.chosen(cpu, workspace.len()) else { return false };
+        #[cfg(target_arch = "x86_64")]
+        let planar = self.planar_here(cpu, workspace.len());
         let (filter, space) = workspace.split_at_mut(self.filter());
         let w = if self.turned {
             let part = self.c * self.oc;
@@ -174,6 +207,11 @@ impl Direct {
         } else {
             w
         };
+        #[cfg(target_arch = "x86_64")]
+        if let Some((planar, tasks)) = planar {
+            planar.convolve(cpu, tasks, x, w, y, space, then);
+            return true;
+        }
         assert!(x.len() == product(&[self.n, self.h, self.w, self.c]), "conv2d: length of x");
         assert!(w.len() == product(&[self.kh, self.kw, self.c, self.oc]), "conv2d: length of the filter");
         assert!(y.len() == product(&[self.n, self.oh, self.ow, self.oc]), "conv2d: length of y");
@@ -263,6 +301,11 @@ impl Direct {
         workspace: &mut [f32],
     ) -> bool {
         debug_assert!(self.filter_grad && !self.turned);
+        #[cfg(target_arch = "x86_64")]
+        if let Some((planar, tasks)) = self.planar_here(cpu, workspace.len()) {
+            planar.filter_grad(cpu, tasks, x, dy, dw, workspace);
+            return true;
+        }
         let line = self.kw * self.c;
         let Some((micro, tasks)) = self.chosen(cpu, workspace.len()) else { return false };
         assert!(x.len() == product(&[self.n, self.h, self.w, self.c]), "conv2d: length of x");

@@ -257,7 +257,7 @@ macro_rules! kernels {
     };
 }
 pub(super) use kernels;
-#[cfg(target_arch = "wasm32")]
+#[cfg(any(target_arch = "wasm32", target_arch = "x86_64"))]
 pub(super) use unrolled;
 
 /// Rows ahead of the one copied that are brought near: operands are often too large for the caches.
@@ -298,7 +298,9 @@ pub(super) unsafe fn copy<const L: usize>(x: *const f32, y: *mut f32, len: usize
     #[inline(always)]
     unsafe fn block<const L: usize>(x: *const f32, y: *mut f32, at: usize) {
         // SAFETY: the caller's.
-        unsafe { y.add(at).cast::<[f32; L]>().write_unaligned(x.add(at).cast::<[f32; L]>().read_unaligned()) };
+        unsafe {
+            y.add(at).cast::<[f32; L]>().write_unaligned(x.add(at).cast::<[f32; L]>().read_unaligned())
+        };
     }
     // SAFETY: blocks end at `len`; the last one may overlap the one before.
     unsafe {

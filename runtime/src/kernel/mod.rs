@@ -23,6 +23,8 @@ mod micro;
 pub mod movement;
 pub mod panels;
 mod patches;
+#[cfg(target_arch = "x86_64")]
+mod planar;
 pub mod pool;
 pub mod random;
 pub mod stream;

@@ -88,7 +88,8 @@ pub fn run_part<F: Formula<S, P, R, W>, const S: usize, const P: usize, const R:
     while start < range.end {
         // A row that began before, then whole rows, then the beginning of one.
         let (column, left) = (start % row, range.end - start);
-        let (n, lines) = if column == 0 && left >= row { (row, left / row) } else { ((row - column).min(left), 1) };
+        let (n, lines) =
+            if column == 0 && left >= row { (row, left / row) } else { ((row - column).min(left), 1) };
         let at = |view: &View, at: usize| view.start().cast::<f32>().wrapping_add(at);
         let part = Part {
             scalars: operands.scalars,
@@ -145,7 +146,11 @@ pub fn run_columns<F: Formula<0, 0, R, W>, const R: usize, const W: usize>(
         dispatch(cpu.level(), formula, &part);
     };
     let chunks = rows.div_ceil(together);
-    if chunks <= 1 { (0..chunks).for_each(task) } else { cpu.parallel(chunks, &task) }
+    if chunks <= 1 {
+        (0..chunks).for_each(task)
+    } else {
+        cpu.parallel(chunks, &task)
+    }
     true
 }
 

@@ -303,7 +303,9 @@ pub(super) static AVX512_NARROW: Micro = Micro {
 unsafe fn copy_avx2(x: *const f32, x_step: usize, y: *mut f32, y_step: usize, k: usize, columns: usize) {
     // SAFETY: the caller's; a prefetch touches no memory that is not there.
     unsafe {
-        super::micro::copy_rows::<8>(x, x_step, y, y_step, k, columns, |x| _mm_prefetch::<_MM_HINT_T0>(x.cast()));
+        super::micro::copy_rows::<8>(x, x_step, y, y_step, k, columns, |x| {
+            _mm_prefetch::<_MM_HINT_T0>(x.cast())
+        });
     }
 }
 
@@ -315,7 +317,9 @@ unsafe fn copy_avx2(x: *const f32, x_step: usize, y: *mut f32, y_step: usize, k:
 unsafe fn copy_avx512(x: *const f32, x_step: usize, y: *mut f32, y_step: usize, k: usize, columns: usize) {
     // SAFETY: as above.
     unsafe {
-        super::micro::copy_rows::<16>(x, x_step, y, y_step, k, columns, |x| _mm_prefetch::<_MM_HINT_T0>(x.cast()));
+        super::micro::copy_rows::<16>(x, x_step, y, y_step, k, columns, |x| {
+            _mm_prefetch::<_MM_HINT_T0>(x.cast())
+        });
     }
 }
 

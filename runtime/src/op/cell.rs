@@ -214,7 +214,12 @@ mod rules {
     }
 
     impl RecurrentCell {
-        pub(in crate::op) fn vjp<'b>(self, x: &[Var<'b>], y: &[Var<'b>], g: &[Var<'b>]) -> Vec<Option<Var<'b>>> {
+        pub(in crate::op) fn vjp<'b>(
+            self,
+            x: &[Var<'b>],
+            y: &[Var<'b>],
+            g: &[Var<'b>],
+        ) -> Vec<Option<Var<'b>>> {
             let parts = match self {
                 RecurrentCell::Lstm => lstm(x, y, g),
                 RecurrentCell::LstmGrad => lstm_grad(x, g),
@@ -383,7 +388,10 @@ mod tests {
         let op = Op::RecurrentCell(RecurrentCell::Lstm);
         assert_eq!(op.infer(&[kind(&[2, 12]), kind(&[2, 3])]).unwrap().len(), 4);
         let error = op.infer(&[kind(&[2, 9]), kind(&[2, 3])]).unwrap_err();
-        assert!(error.message().starts_with("lstm_cell: expected states [batch, units] and 4 gates"), "{error}");
+        assert!(
+            error.message().starts_with("lstm_cell: expected states [batch, units] and 4 gates"),
+            "{error}"
+        );
         assert!(op.infer(&[kind(&[2, 12]), kind(&[3])]).is_err());
         assert!(op.infer(&[kind(&[2, 12])]).is_err());
     }
