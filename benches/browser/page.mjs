@@ -1,19 +1,10 @@
 // The page side: loads the systems and measures one job at a time, A, B, A, B.
 
 import { ceilings } from '/ceiling.mjs';
-import { inferenceInput, prepare, sample } from '/workloads.mjs';
+import { load as loadPeers } from '/peers.mjs';
+import { prepare } from '/workloads.mjs';
 
 const systems = [];
-
-function script(src) {
-  return new Promise((resolve, reject) => {
-    const element = document.createElement('script');
-    element.src = src;
-    element.onload = resolve;
-    element.onerror = () => reject(new Error(`${src} did not load`));
-    document.head.append(element);
-  });
-}
 
 /** An entry of the package, in a variant and with so many threads where that is asked for. */
 async function gradling({ name, address, only, variant, threads }) {
@@ -26,51 +17,10 @@ async function gradling({ name, address, only, variant, threads }) {
   return { name, tf, only, files, runs };
 }
 
-async function tfjs() {
-  await script('/tfjs/tf.min.js');
-  await script('/tfjs/tf-backend-wasm.min.js');
-  const { tf } = globalThis;
-  tf.wasm.setWasmPaths('/tfjs/');
-  const backend = (name) => async () => {
-    await tf.setBackend(name);
-    await tf.ready();
-  };
-  await backend('wasm')();
-  const name = tf.version.tfjs;
-  return [
-    { name: `tfjs wasm ${name}`, tf, enter: backend('wasm') },
-    // Where the wasm backend lacks a kernel; without a graphics card in software.
-    { name: `tfjs webgl ${name}`, tf, enter: backend('webgl'), works: ['T2', 'T3'] },
-  ];
-}
-
-/** onnxruntime-web runs the models that `export_onnx.py` writes. */
-async function ort() {
-  const ort = await import('/ort/ort.wasm.min.mjs');
-  ort.env.wasm.wasmPaths = '/ort/';
-  ort.env.wasm.numThreads = 1;
-  const prepareNet = async (job) => {
-    const name = { MLP: 'mlp', LeNet: 'lenet', 'ResNet-18': 'resnet18', MobileNetV2: 'mobilenetv2' }[job.net];
-    const session = await ort.InferenceSession.create(`/models/${name}.onnx`, { executionProviders: ['wasm'] });
-    const shape = sample(job);
-    const dims = shape.length === 3 ? [1, shape[2], shape[0], shape[1]] : [1, ...shape];
-    const x = new ort.Tensor('float32', inferenceInput(job), dims);
-    return {
-      async run(iterations) {
-        let y;
-        for (let i = 0; i < iterations; i++) ({ y } = await session.run({ x }));
-        if (!Number.isFinite(y.data[0])) throw new Error(`the result is ${y.data[0]}`);
-      },
-      dispose: () => session.release(),
-    };
-  };
-  return { name: `onnxruntime-web ${ort.env.versions.web}`, works: ['I1'], prepare: prepareNet };
-}
-
-/** Loads the entries of Gradling's package and, when asked, the peers; returns their names and what they run on. */
-globalThis.load = async ({ entries, peers }) => {
+/** Loads the entries of Gradling's package and the peers; returns their names and what they run on. */
+globalThis.load = async ({ entries, peers, ...options }) => {
   for (const entry of entries) systems.push(await gradling(entry));
-  if (peers) systems.push(...(await tfjs()), await ort());
+  systems.push(...(await loadPeers(peers, options)));
   return systems.map(({ name, runs }) => (runs ? `${name} (${runs})` : name));
 };
 

@@ -1,12 +1,12 @@
 // The browser benchmark: serves a page, opens it in headless Chromium and measures T1 to T5, I1 and K1 through the npm
-// package, beside TensorFlow.js and onnxruntime-web with --peers.
+// package, beside the peers with --peers, or some of them: --peers=tfjs,jax-js.
 //
-//   node benches/browser/run.mjs [--only T1,T2/32,K1/1024] [--inputs normal,uniform] [--peers] [--json FILE]
+//   node benches/browser/run.mjs [--only T1,T2/32,K1/1024] [--inputs normal,uniform] [--peers[=…]] [--json FILE]
 //                                [--threads 1,2] [--variant relaxed-simd] [--repetitions 7] [--seconds 0.3]
 //                                [--without-gradling]
 //
 // Models that the package has no layers for come from files, which the program `browser_models` of benches writes to
-// target/browser-models, and those of onnxruntime-web from `export_onnx.py`.
+// target/browser-models, and those of onnxruntime-web from `export_onnx.py` and `export_training.py`.
 
 import { createReadStream, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -21,13 +21,16 @@ import { flops, jobs, label } from './workloads.mjs';
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '..', '..');
 
+const PEERS = ['tfjs', 'onnxruntime-web', 'onnxruntime-web-training', 'jax-js'];
+
 const { values: args } = parseArgs({
+  args: process.argv.slice(2).map((argument) => (argument === '--peers' ? '--peers=all' : argument)),
   options: {
     only: { type: 'string', default: 'T1,T2,K1' },
     threads: { type: 'string', default: '1' },
     variant: { type: 'string', default: 'auto' },
     inputs: { type: 'string', default: 'normal,uniform' },
-    peers: { type: 'boolean', default: false },
+    peers: { type: 'string', default: '' },
     'without-gradling': { type: 'boolean', default: false },
     json: { type: 'string' },
     repetitions: { type: 'string', default: '7' },
@@ -49,16 +52,22 @@ const TYPES = {
 };
 
 const pkg = join(root, 'wasm', 'pkg');
-const modules = join(here, 'node_modules', '@tensorflow');
+const peerPackage = (name) => join(here, 'node_modules', name);
+const threadCounts = args.threads.split(',');
 const FOLDERS = [
   ['/gradling/', [pkg]],
-  ['/tfjs/', [join(modules, 'tfjs', 'dist'), join(modules, 'tfjs-backend-wasm', 'dist')]],
-  ['/ort/', [join(here, 'node_modules', 'onnxruntime-web', 'dist')]],
+  ['/tfjs/', ['tfjs', 'tfjs-backend-wasm'].map((name) => join(peerPackage(`@tensorflow/${name}`), 'dist'))],
+  ['/ort/', [join(peerPackage('onnxruntime-web'), 'dist')]],
+  ['/ort-training/', [join(peerPackage('onnxruntime-web-training'), 'dist')]],
   ['/models/', [join(root, 'target', 'browser-models')]],
   // Each count of threads has modules of its own, and so a core of its own.
-  ...args.threads.split(',').map((threads) => [`/threads${threads}/`, [pkg]]),
+  ...threadCounts.map((threads) => [`/threads${threads}/`, [pkg]]),
+  ...threadCounts.map((threads) => [`/jax${threads}/`, [join(peerPackage('@jax-js/jax'), 'dist')]]),
   ['/', [here]],
 ];
+
+/** What is served before a file: jax-js runs on the page's own thread where there is no shared memory. */
+const before = (path) => (/^\/jax1\/.*\.js$/.test(path) ? 'const SharedArrayBuffer = undefined;\n' : '');
 
 function locate(path) {
   const wanted = path === '/' ? '/page.html' : path;
@@ -75,7 +84,8 @@ function locate(path) {
 
 function serve() {
   const server = createServer((request, response) => {
-    const file = locate(decodeURIComponent(new URL(request.url, 'http://page').pathname));
+    const path = decodeURIComponent(new URL(request.url, 'http://page').pathname);
+    const file = locate(path);
     if (!file) {
       response.writeHead(404).end();
       return;
@@ -85,6 +95,7 @@ function serve() {
       'Cross-Origin-Opener-Policy': 'same-origin',
       'Cross-Origin-Embedder-Policy': 'require-corp',
     });
+    response.write(before(path));
     createReadStream(file).pipe(response);
   });
   return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
@@ -96,7 +107,7 @@ function entries() {
   if (!existsSync(manifest)) fail('wasm/pkg is not there; run `cargo xtask package` first');
   const { exports } = JSON.parse(readFileSync(manifest, 'utf8'));
   const address = (name) => `/gradling/${exports[name].default.replace(/^\.\//, '')}`;
-  const whole = args.threads.split(',').map((threads) => ({
+  const whole = threadCounts.map((threads) => ({
     name: threads === '1' ? 'gradling' : `gradling ${threads} threads`,
     address: address('.').replace('/gradling/', `/threads${threads}/`),
     variant: args.variant,
@@ -170,7 +181,16 @@ function report(job, systems) {
 const repetitions = Math.max(5, Number(args.repetitions));
 const least = Number(args.seconds);
 if (!Number.isFinite(repetitions) || !Number.isFinite(least)) fail('--repetitions and --seconds are numbers');
-if (args.peers && !existsSync(modules)) fail('the peers are not installed; run `npm install` in benches/browser');
+
+/** The peers asked for, and the versions of their packages. */
+const peers = args.peers === 'all' ? PEERS : args.peers.split(',').filter((name) => name);
+const versions = {};
+for (const name of peers) {
+  if (!PEERS.includes(name)) fail(`no peer ${name}; there are ${PEERS.join(', ')} and all`);
+  const manifest = join(peerPackage({ tfjs: '@tensorflow/tfjs', 'jax-js': '@jax-js/jax' }[name] ?? name), 'package.json');
+  if (!existsSync(manifest)) fail('the peers are not installed; run `npm install` in benches/browser');
+  versions[name] = JSON.parse(readFileSync(manifest, 'utf8')).version;
+}
 
 const server = await serve();
 const browser = await chromium().launch({
@@ -191,7 +211,9 @@ try {
   await page.waitForFunction(() => globalThis.loaded === true);
   const names = await page.evaluate((options) => globalThis.load(options), {
     entries: args['without-gradling'] ? [] : entries(),
-    peers: args.peers,
+    peers,
+    versions,
+    threads: threadCounts.map(Number),
   });
   console.log(names.join('; '));
   const limits = await page.evaluate(() => globalThis.ceilings());

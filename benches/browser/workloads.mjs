@@ -148,22 +148,35 @@ export function sample(job) {
   return net[job.net] ?? { T1: [784], T2: [28, 28, 1], T3: [32, 32, 3], T4: [32, 32, 3], T5: [60, 1] }[job.work];
 }
 
+/** The batches that a train step is fed in turn: inputs, and classes or numbers. */
+export function batches(job) {
+  const next = stream(1);
+  const size = sample(job).reduce((a, b) => a * b, 1);
+  const label = () => Math.floor(next() * CLASSES);
+  return Array.from({ length: BATCHES }, () => {
+    const x = numbers(next, job.input, job.batch * size);
+    const y = job.work === 'T5' ? numbers(next, job.input, job.batch) : Int32Array.from({ length: job.batch }, label);
+    return { x, y };
+  });
+}
+
+/** Numbers in [0, 1), the same in every run. */
+export const uniform = () => stream(1);
+
 function trainStep(tf, model, loaded, shape, job) {
   const name = job.work === 'T5' ? 'meanSquaredError' : 'categoricalCrossentropy';
   if (!loaded) model.compile({ optimizer: tf.train.adam(0.001), loss: name });
-  const next = stream(1);
-  const size = shape.reduce((a, b) => a * b, 1);
   const xs = [];
   const ys = [];
-  for (let i = 0; i < BATCHES; i++) {
-    xs.push(tf.tensor(numbers(next, job.input, job.batch * size), [job.batch, ...shape]));
+  for (const { x, y } of batches(job)) {
+    xs.push(tf.tensor(x, [job.batch, ...shape]));
     if (job.work === 'T5') {
-      ys.push(tf.tensor2d(numbers(next, job.input, job.batch), [job.batch, 1]));
+      ys.push(tf.tensor2d(y, [job.batch, 1]));
       continue;
     }
-    const y = new Float32Array(job.batch * CLASSES);
-    for (let row = 0; row < job.batch; row++) y[row * CLASSES + Math.floor(next() * CLASSES)] = 1;
-    ys.push(tf.tensor2d(y, [job.batch, CLASSES]));
+    const hot = new Float32Array(job.batch * CLASSES);
+    y.forEach((label, row) => (hot[row * CLASSES + label] = 1));
+    ys.push(tf.tensor2d(hot, [job.batch, CLASSES]));
   }
   let loss = 0;
   return {

@@ -79,8 +79,8 @@ impl Places {
         let has = |python: &&PathBuf| quiet(Command::new(python).args(["-c", &format!("import {modules}")]));
         self.pythons.iter().find(has).map(PathBuf::as_path).ok_or_else(|| {
             format!(
-                "no Python imports {modules}; install them as benches/README.md says and name that Python in \
-                 GRADLING_PEER_PYTHON"
+                "no Python imports {modules}; `cargo xtask bench --peers` installs them unless GRADLING_PEER_PYTHON \
+                 names a Python, which then must have them"
             )
         })
     }

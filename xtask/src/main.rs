@@ -1,5 +1,6 @@
 //! Build scripting: `cargo xtask <command>`.
 
+mod bench;
 mod check;
 mod course;
 mod demo;
@@ -83,52 +84,11 @@ fn dispatch(task: Task) -> Result<()> {
             command.args(["run", "--package", "gradling-tests", "--bin", "golden", "--"]).args(folder);
             shell::run(&mut command)
         }
-        Task::Bench { arguments } => bench(arguments),
+        Task::Bench { arguments } => bench::bench(arguments),
         Task::MnistSubset { source, out } => {
             let out = out.unwrap_or_else(|| shell::root().join("runtime/src/data/mnist_subset.bin.gz"));
             mnist_subset::run(&source, &out).context("mnist-subset")
         }
         Task::Size => size::size(),
-    }
-}
-
-fn bench(mut arguments: Vec<OsString>) -> Result<()> {
-    if let Some(at) = arguments.iter().position(|argument| argument == "--check") {
-        arguments.remove(at);
-        return check::check(&arguments);
-    }
-    let all = arguments.len();
-    arguments.retain(|argument| argument != "--browser");
-    if arguments.len() == all {
-        let mut command = shell::cargo();
-        command
-            .args(["run", "--release", "--package", "gradling-benches", "--bin", "bench", "--"])
-            .args(arguments);
-        return shell::run(&mut command);
-    }
-    package::build(false)?;
-    browser_models(arguments.iter().any(|argument| argument == "--peers"))?;
-    toolchain::npm_install("tests")?;
-    if arguments.iter().any(|argument| argument == "--peers") {
-        toolchain::npm_install("benches/browser")?;
-    }
-    let mut command = shell::node("benches/browser/run.mjs");
-    shell::run(command.args(arguments).env("CHROMIUM", toolchain::chromium()?))
-}
-
-/// Writes the model files that the browser benchmark loads, for the peers also theirs where there is a Python for it.
-fn browser_models(peers: bool) -> Result<()> {
-    let folder = shell::target_dir().join("browser-models");
-    let mut command = shell::cargo();
-    command.args(["run", "--release", "--package", "gradling-benches", "--bin", "browser_models", "--"]);
-    shell::run(command.arg(&folder))?;
-    match std::env::var_os("GRADLING_PEER_PYTHON") {
-        Some(python) if peers => shell::run(
-            std::process::Command::new(python)
-                .current_dir(shell::root())
-                .arg("benches/browser/export_onnx.py")
-                .arg(&folder),
-        ),
-        _ => Ok(()),
     }
 }
