@@ -1,6 +1,7 @@
 //! Microkernels for AArch64.
 
 use super::micro::{Kernel, Micro, Tile, Vector, kernels, tile, transpose};
+use super::transforms::transforms;
 use core::arch::aarch64::*;
 
 /// Four lanes of NEON; fused unless `STRICT`.
@@ -104,6 +105,8 @@ pub(super) static NEON: Micro = Micro {
     by_columns: kernels!(neon, true, [1 2 3 4 5 6 7 8], [1 2]),
     transpose,
 };
+
+transforms!(#[target_feature(enable = "neon")] NEON_TRANSFORMS, F32x4<false>);
 
 /// NEON without fused multiply-add: 6 × 8, which leaves registers for the products.
 pub(super) static STRICT: Micro = Micro {

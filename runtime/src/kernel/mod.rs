@@ -28,10 +28,12 @@ pub mod random;
 pub mod stream;
 pub mod threads;
 pub mod tile;
+mod transforms;
 pub mod vector;
 pub mod view;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod wasm32;
+mod winograd;
 #[cfg(any(all(target_arch = "wasm32", target_feature = "atomics"), all(test, feature = "std")))]
 mod workers;
 #[cfg(target_arch = "x86_64")]

@@ -1,6 +1,8 @@
 //! Microkernels for WebAssembly with 128-bit vectors, with fused multiply-add and strict.
 
 use super::micro::{Kernel, Micro, Tile, Vector, kernels, tile, unrolled};
+#[cfg(target_feature = "relaxed-simd")]
+use super::transforms::transforms;
 use super::{COMPACT, Conv, Reduce};
 use core::arch::wasm32::*;
 
@@ -142,6 +144,9 @@ pub(super) static RELAXED: Micro = Micro {
     by_columns: kernels!(relaxed, true, [1 2 3 4], [1 2]),
     ..SIMD128
 };
+
+#[cfg(target_feature = "relaxed-simd")]
+transforms!(RELAXED_TRANSFORMS, F32x4<true>);
 
 /// [`Micro::transpose`] in blocks of 4 × 4.
 ///

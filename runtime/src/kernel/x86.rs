@@ -1,6 +1,7 @@
 //! Microkernels for x86-64: AVX2 with FMA, and AVX-512.
 
 use super::micro::{Kernel, Micro, Tile, Vector, kernels, tile};
+use super::transforms::transforms;
 use core::arch::x86_64::*;
 
 /// Eight lanes of AVX2; fused unless `STRICT`.
@@ -292,6 +293,9 @@ pub(super) static AVX512_NARROW: Micro = Micro {
     by_columns: kernels!(narrow, true, [1 2 3 4 5 6 7 8 9 10 11 12 13 14], [1]),
     ..AVX512
 };
+
+transforms!(#[target_feature(enable = "avx2,fma")] AVX2_TRANSFORMS, F32x8<false>);
+transforms!(#[target_feature(enable = "avx2,fma,avx512f,avx512vl")] AVX512_TRANSFORMS, F32x16<false>);
 
 /// [`Micro::transpose`] in blocks of 8 × 8.
 ///
