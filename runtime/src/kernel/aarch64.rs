@@ -106,7 +106,11 @@ pub(super) static NEON: Micro = Micro {
     transpose,
 };
 
-transforms!(#[target_feature(enable = "neon")] NEON_TRANSFORMS, F32x4<false>);
+transforms!(
+    #[target_feature(enable = "neon")]
+    NEON_TRANSFORMS,
+    F32x4<false>
+);
 
 /// NEON without fused multiply-add: 6 × 8, which leaves registers for the products.
 pub(super) static STRICT: Micro = Micro {

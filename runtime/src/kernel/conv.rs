@@ -5,7 +5,7 @@ use super::panels::Panels;
 use super::patches::{Patches, Place, Turned};
 use super::winograd::{Layout, Winograd};
 use super::{
-    COMPACT, Chosen, Cpu, NOTHING, Then, depthwise, direct, finish, generic, own_workspace, product,
+    COMPACT, Chosen, Cpu, NOTHING, PAGE, Then, depthwise, direct, finish, generic, own_workspace, product,
 };
 
 /// A convolution of images x of `[n, h, w, c]` with a filter w of `[kh, kw, c / groups, oc]` to y of `[n, oh, ow, oc]`.
@@ -98,7 +98,7 @@ enum Way {
 impl Way {
     /// The loops of this way, where `extents` are those of the product; `wanted` is the workspace it asks for.
     fn chosen(&self, cpu: &Cpu, workspace: usize, wanted: usize, extents: Option<Extents>) -> Chosen {
-        let workspace = if COMPACT { wanted } else { workspace };
+        let workspace = if PAGE { wanted } else { workspace };
         match self {
             Way::Direct(direct) => {
                 Chosen::tiles(Chosen::Direct, cpu, direct.chosen(cpu, workspace).map(|(micro, _)| micro))
@@ -185,7 +185,7 @@ impl Conv {
         if self.groups == 0 || self.sh == 0 || self.sw == 0 || self.dh == 0 || self.dw == 0 {
             return 0;
         }
-        let winograd = if filter_grad { None } else { Winograd::new(self) };
+        let winograd = if filter_grad { None } else { Winograd::new(self, false) };
         let other = match self.way(filter_grad) {
             Way::Direct(direct) => direct.workspace(),
             Way::Depthwise => 0,
@@ -212,7 +212,7 @@ pub fn conv2d_input_grad_workspace(v: &Conv) -> usize {
         Way::Depthwise => 0,
         Way::Product => v.phases().map(|phase| v.input_grad_extents(&phase).workspace()).max().unwrap_or(0),
     };
-    Winograd::turned(v).map_or(0, |winograd| winograd.workspace()).max(other)
+    Winograd::new(v, true).map_or(0, |winograd| winograd.workspace()).max(other)
 }
 
 /// The `f32`s of workspace that [`conv2d_filter_grad`] wants.
@@ -222,7 +222,8 @@ pub fn conv2d_filter_grad_workspace(v: &Conv) -> usize {
 
 /// The loops that [`conv2d`] runs with `workspace` elements of workspace.
 pub fn conv2d_chosen(cpu: &Cpu, v: &Conv, workspace: usize) -> Chosen {
-    if let Some((micro, ..)) = Winograd::new(v).and_then(|winograd| winograd.chosen(cpu, workspace)) {
+    let workspace = if PAGE { conv2d_workspace(v) } else { workspace };
+    if let Some((micro, ..)) = Winograd::new(v, false).and_then(|winograd| winograd.chosen(cpu, workspace)) {
         return Chosen::tiles(Chosen::Winograd, cpu, Some(micro));
     }
     v.way(false).chosen(cpu, workspace, conv2d_workspace(v), Some(v.extents()))
@@ -230,7 +231,8 @@ pub fn conv2d_chosen(cpu: &Cpu, v: &Conv, workspace: usize) -> Chosen {
 
 /// The loops that [`conv2d_input_grad`] runs with `workspace` elements of workspace.
 pub fn conv2d_input_grad_chosen(cpu: &Cpu, v: &Conv, workspace: usize) -> Chosen {
-    if let Some((micro, ..)) = Winograd::turned(v).and_then(|winograd| winograd.chosen(cpu, workspace)) {
+    let workspace = if PAGE { conv2d_input_grad_workspace(v) } else { workspace };
+    if let Some((micro, ..)) = Winograd::new(v, true).and_then(|winograd| winograd.chosen(cpu, workspace)) {
         return Chosen::tiles(Chosen::Winograd, cpu, Some(micro));
     }
     // The first of several products stands for all.
@@ -267,7 +269,8 @@ pub fn conv2d_then(
     then: Then,
 ) {
     v.check(x, w, y);
-    if Winograd::new(v).is_some_and(|way| way.convolve(cpu, x, (w, Layout::Rows), y, workspace, then)) {
+    if Winograd::new(v, false).is_some_and(|way| way.convolve(cpu, x, (w, Layout::Rows), y, workspace, then))
+    {
         return;
     }
     match v.way(false) {
@@ -322,7 +325,9 @@ pub fn conv2d_packed(
 ) {
     v.check(x, w, y);
     assert_eq!(v.groups, 1, "conv2d: a packed filter has no groups");
-    if Winograd::new(v).is_some_and(|way| way.convolve(cpu, x, (w, Layout::Panels), y, workspace, then)) {
+    if Winograd::new(v, false)
+        .is_some_and(|way| way.convolve(cpu, x, (w, Layout::Panels), y, workspace, then))
+    {
         return;
     }
     let left = v.patches(x, 0, false, Place::Even { first: 0, step: v.oc });
@@ -330,8 +335,12 @@ pub fn conv2d_packed(
     let blocked = Blocked { extents: v.extents(), left: &left, right: &right, c_step: v.oc, then };
     // SAFETY: as in `conv2d_then`.
     if !unsafe { blocked.run(cpu, y, workspace) } {
-        generic::conv2d_packed(v, x, &right, y);
-        finish(cpu, y.len(), then);
+        if PAGE {
+            conv2d_packed(cpu, v, x, w, y, &mut own_workspace(conv2d_workspace(v)), then);
+        } else {
+            generic::conv2d_packed(v, x, &right, y);
+            finish(cpu, y.len(), then);
+        }
     }
 }
 
@@ -341,7 +350,7 @@ pub fn conv2d_packed(
 /// As [`conv2d`].
 pub fn conv2d_input_grad(cpu: &Cpu, v: &Conv, dy: &[f32], w: &[f32], dx: &mut [f32], workspace: &mut [f32]) {
     v.check(dx, w, dy);
-    let winograd = Winograd::turned(v);
+    let winograd = Winograd::new(v, true);
     if winograd.is_some_and(|way| way.convolve(cpu, dy, (w, Layout::Turned), dx, workspace, NOTHING)) {
         return;
     }
@@ -421,7 +430,7 @@ pub fn conv2d_filter_grad(cpu: &Cpu, v: &Conv, x: &[f32], dy: &[f32], dw: &mut [
 /// [`conv2d`] for a caller whose workspace is too short.
 #[cold]
 fn conv2d_unaided(cpu: &Cpu, v: &Conv, x: &[f32], w: &[f32], y: &mut [f32], then: Then) {
-    if COMPACT {
+    if PAGE {
         conv2d_then(cpu, v, x, w, y, &mut own_workspace(conv2d_workspace(v)), then)
     } else {
         generic::conv2d(v, x, w, y);
@@ -432,7 +441,7 @@ fn conv2d_unaided(cpu: &Cpu, v: &Conv, x: &[f32], w: &[f32], y: &mut [f32], then
 /// [`conv2d_input_grad`] for a caller whose workspace is too short.
 #[cold]
 fn conv2d_input_grad_unaided(cpu: &Cpu, v: &Conv, dy: &[f32], w: &[f32], dx: &mut [f32]) {
-    if COMPACT {
+    if PAGE {
         conv2d_input_grad(cpu, v, dy, w, dx, &mut own_workspace(conv2d_input_grad_workspace(v)))
     } else {
         generic::conv2d_input_grad(v, dy, w, dx)
@@ -442,7 +451,7 @@ fn conv2d_input_grad_unaided(cpu: &Cpu, v: &Conv, dy: &[f32], w: &[f32], dx: &mu
 /// [`conv2d_filter_grad`] for a caller whose workspace is too short.
 #[cold]
 fn conv2d_filter_grad_unaided(cpu: &Cpu, v: &Conv, x: &[f32], dy: &[f32], dw: &mut [f32]) {
-    if COMPACT {
+    if PAGE {
         conv2d_filter_grad(cpu, v, x, dy, dw, &mut own_workspace(conv2d_filter_grad_workspace(v)))
     } else {
         generic::conv2d_filter_grad(v, x, dy, dw)

@@ -17,7 +17,7 @@
     allow(dead_code, unused_macros, unused_imports)
 )]
 
-use super::micro::Vector;
+use super::micro::{Vector, unrolled};
 use super::{COMPACT, Cpu, Level};
 use core::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 
@@ -145,20 +145,14 @@ pub(super) unsafe fn input<V: Vector>(pixels: &[*const f32; POINTS], c: usize, t
             let mut columns = [[V::zero(); IN]; IN];
             for x in 0..IN {
                 let mut d = [V::zero(); IN];
-                for y in 0..IN {
-                    d[y] = V::load(pixels[y * IN + x].add(at));
-                }
+                unrolled!(IN, Y => { d[Y] = V::load(pixels[Y * IN + x].add(at)); });
                 columns[x] = input_line(d);
             }
             for y in 0..IN {
                 let mut d = [V::zero(); IN];
-                for x in 0..IN {
-                    d[x] = columns[x][y];
-                }
+                unrolled!(IN, X => { d[X] = columns[X][y]; });
                 let row = input_line(d);
-                for x in 0..IN {
-                    row[x].store(to.add((y * IN + x) * c + at));
-                }
+                unrolled!(IN, X => { row[X].store(to.add((y * IN + X) * c + at)); });
             }
         }
     }
@@ -181,16 +175,12 @@ pub(super) unsafe fn filter<V: Vector>(taps: &Taps, to: *mut f32, point: usize) 
                 let mut columns = [[V::zero(); IN]; 3];
                 for x in 0..3 {
                     let mut g = [V::zero(); 3];
-                    for y in 0..3 {
-                        g[y] = V::load(from.add((y * 3 + x) * taps.tap));
-                    }
+                    unrolled!(3, Y => { g[Y] = V::load(from.add((Y * 3 + x) * taps.tap)); });
                     columns[x] = filter_line(g);
                 }
                 for y in 0..IN {
                     let row = filter_line([columns[0][y], columns[1][y], columns[2][y]]);
-                    for x in 0..IN {
-                        row[x].store(to.add((y * IN + x) * point));
-                    }
+                    unrolled!(IN, X => { row[X].store(to.add((y * IN + X) * point)); });
                 }
             }
         }
@@ -212,20 +202,18 @@ pub(super) unsafe fn output<V: Vector>(products: *const f32, to: &Outputs) {
             let mut half = [[V::zero(); OUT]; IN];
             for x in 0..IN {
                 let mut m = [V::zero(); IN];
-                for y in 0..IN {
-                    m[y] = V::load(products.add((y * IN + x) * COLUMNS + at));
-                }
+                unrolled!(IN, Y => { m[Y] = V::load(products.add((Y * IN + x) * COLUMNS + at)); });
                 half[x] = output_line(m);
             }
             for y in 0..rows {
                 let mut m = [V::zero(); IN];
-                for x in 0..IN {
-                    m[x] = half[x][y];
-                }
+                unrolled!(IN, X => { m[X] = half[X][y]; });
                 let row = output_line(m);
-                for x in 0..columns {
-                    row[x].store(to.add(y * line + x * pixel + at));
-                }
+                unrolled!(OUT, X => {
+                    if X < columns {
+                        row[X].store(to.add(y * line + X * pixel + at));
+                    }
+                });
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::micro::{Kernel, Micro, Tile, Vector, kernels, tile, unrolled};
 #[cfg(target_feature = "relaxed-simd")]
 use super::transforms::transforms;
-use super::{COMPACT, Conv, Reduce};
+use super::{COMPACT, Conv, PAGE, Reduce};
 use core::arch::wasm32::*;
 
 /// Four lanes; `FUSED` multiplies and adds with one rounding, else the vectors are strict.
@@ -16,6 +16,13 @@ impl<const FUSED: bool> Vector for F32x4<FUSED> {
     // Many terms at once run out of registers where nothing schedules them.
     const UNROLL: usize = if COMPACT { 2 } else { 4 };
     const FEW: bool = COMPACT;
+    const SMALL: usize = if COMPACT {
+        usize::MAX
+    } else if PAGE {
+        4
+    } else {
+        0
+    };
     const STRICT: bool = !FUSED;
     type Mask = usize;
     #[inline(always)]

@@ -63,37 +63,41 @@ struct Part<'a> {
 }
 
 impl Winograd {
-    /// The way to compute the convolution where it multiplies less than others by so much that its transforms pay.
-    pub fn new(v: &Conv) -> Option<Winograd> {
-        let Conv { n, h, w, c, oh, ow, oc, pad_top, pad_left, .. } = *v;
-        let own = Winograd { n, h, w, c, oh, ow, oc, pad_top, pad_left };
-        (Winograd::suits(v) && own.pays()).then_some(own)
+    /// The way to compute the convolution, or with `turned` its input gradient, where it multiplies less than others by
+    /// so much that its transforms pay.
+    pub fn new(v: &Conv, turned: bool) -> Option<Winograd> {
+        if !LINKED || !Winograd::suits(v) {
+            return None;
+        }
+        let own = Winograd::of(v, turned)?;
+        own.pays().then_some(own)
     }
 
-    /// The way to compute the input gradient, likewise.
-    pub fn turned(v: &Conv) -> Option<Winograd> {
-        let Conv { n, h, w, c, oh, ow, oc, .. } = *v;
-        let (pad_top, pad_left) = (2usize.checked_sub(v.pad_top)?, 2usize.checked_sub(v.pad_left)?);
-        let own = Winograd { n, h: oh, w: ow, c: oc, oh: h, ow: w, oc: c, pad_top, pad_left };
-        (Winograd::suits(v) && own.pays()).then_some(own)
+    /// The convolution, or its input gradient, as loop bounds.
+    fn of(v: &Conv, turned: bool) -> Option<Winograd> {
+        let Conv { n, h, w, c, oh, ow, oc, pad_top, pad_left, .. } = *v;
+        Some(if turned {
+            let (pad_top, pad_left) = (2usize.checked_sub(pad_top)?, 2usize.checked_sub(pad_left)?);
+            Winograd { n, h: oh, w: ow, c: oc, oh: h, ow: w, oc: c, pad_top, pad_left }
+        } else {
+            Winograd { n, h, w, c, oh, ow, oc, pad_top, pad_left }
+        })
     }
 
     fn suits(v: &Conv) -> bool {
-        let plain = [v.kh, v.kw, v.sh, v.sw, v.dh, v.dw, v.groups] == [3, 3, 1, 1, 1, 1, 1];
-        LINKED && plain && v.c.is_multiple_of(LANES) && v.oc.is_multiple_of(LANES)
+        [v.kh, v.kw, v.sh, v.sw, v.dh, v.dw, v.groups] == [3, 3, 1, 1, 1, 1, 1]
+            && (v.c | v.oc).is_multiple_of(LANES)
+            && product(&[v.n, v.h, v.w, v.c, v.oh, v.ow, v.oc]) > 0
     }
 
     /// Whether the products and transforms cost less than the products of all taps: in multiply-adds of a lane, a
     /// transform of inputs, outputs or filters costs as much as so many of a channel.
     fn pays(&self) -> bool {
-        if product(&[self.n, self.h, self.w, self.c, self.oh, self.ow, self.oc]) == 0 {
-            return false;
-        }
         let [tiles, blocks, c, oc, pixels] =
             [self.rows() * self.columns(), self.blocks(), self.c, self.oc, self.n * self.oh * self.ow]
                 .map(|extent| extent as f32);
-        let transforms = tiles * (300.0 * c + 250.0 * oc) + blocks * 200.0 * c * oc;
-        tiles * POINTS as f32 * c * oc + transforms < 0.9 * 9.0 * pixels * c * oc
+        let products = (POINTS as f32 * tiles + 200.0 * blocks - 0.9 * 9.0 * pixels) * c * oc;
+        products + tiles * (300.0 * c + 250.0 * oc) < 0.0
     }
 
     /// Rows of tiles of an image.
@@ -168,7 +172,11 @@ impl Winograd {
 
     /// The kernels and the number of tasks; nothing where the level has none, arithmetic is strict or the workspace is
     /// too short.
-    pub fn chosen(&self, cpu: &Cpu, workspace: usize) -> Option<(&'static Micro, &'static Transforms, usize)> {
+    pub fn chosen(
+        &self,
+        cpu: &Cpu,
+        workspace: usize,
+    ) -> Option<(&'static Micro, &'static Transforms, usize)> {
         let tasks = cpu.threads().min(self.tasks()).min(workspace / self.task_workspace());
         let transforms = available(cpu)?;
         (tasks > 0).then_some((family(cpu, FEWEST, COLUMNS)?, transforms, tasks))
@@ -296,14 +304,23 @@ impl Winograd {
     /// Transforms rows `p..p + rows` and columns `j..j + width` of the filters.
     fn transform_filters(&self, part: &mut Part, p: usize, rows: usize, j: usize, width: usize) {
         let (c, oc) = (self.c, self.oc);
+        let size = rows * COLUMNS;
         let (from, tap, row) = match part.layout {
-            Layout::Rows => (&part.w[p * oc + j..], c * oc, oc),
             Layout::Panels => (&part.w[9 * c * j + p * width..], c * width, width),
-            Layout::Turned => {
-                let size = rows * COLUMNS;
-                for (to, tap) in part.taps.chunks_exact_mut(size).zip((0..9).rev()) {
-                    let from = &part.w[(tap * oc + j) * c + p..];
-                    turn(part.micro, from, c, rows, width, COLUMNS, to);
+            layout => {
+                // Taps lie apart by what is often a multiple of a cache's ways, so they are not read at once.
+                for (tap, to) in part.taps.chunks_exact_mut(size).enumerate().take(9) {
+                    if layout == Layout::Turned {
+                        let from = &part.w[((8 - tap) * oc + j) * c + p..];
+                        turn(part.micro, from, c, rows, width, COLUMNS, to);
+                        continue;
+                    }
+                    for (row, to) in to.as_chunks_mut::<COLUMNS>().0.iter_mut().enumerate() {
+                        let from = &part.w[(tap * c + p + row) * oc + j..][..width];
+                        for (to, from) in to.as_chunks_mut::<8>().0.iter_mut().zip(from.as_chunks().0) {
+                            *to = *from;
+                        }
+                    }
                 }
                 (&*part.taps, size, COLUMNS)
             }
@@ -352,5 +369,157 @@ impl Winograd {
                 }
             }
         }
+    }
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+    use crate::kernel::{Level, NOTHING, Pool, generic, panels};
+    use std::sync::Mutex;
+    use std::vec;
+    use std::vec::Vec;
+
+    fn fill(len: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed;
+        let next = |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        };
+        (0..len).map(next).collect()
+    }
+
+    fn conv([n, h, w]: [usize; 3], [c, oc]: [usize; 2], pad: [usize; 4]) -> Conv {
+        let [top, bottom, pad_left, right] = pad;
+        let (oh, ow) = (h + top + bottom - 2, w + pad_left + right - 2);
+        let (one, pad_top) = (1, top);
+        Conv {
+            n,
+            h,
+            w,
+            c,
+            oh,
+            ow,
+            oc,
+            kh: 3,
+            kw: 3,
+            sh: one,
+            sw: one,
+            dh: one,
+            dw: one,
+            pad_top,
+            pad_left,
+            groups: one,
+        }
+    }
+
+    /// One run, which must finish each element of y once; with three quarters of the workspace fewer threads work.
+    fn run(own: &Winograd, cpu: &Cpu, x: &[f32], filter: (&[f32], Layout), len: usize) -> Vec<f32> {
+        let mut results = Vec::new();
+        for space in [own.workspace(), (own.workspace() * 3 / 4).max(own.task_workspace())] {
+            let mut y = vec![f32::NAN; len];
+            let ranges = Mutex::new(Vec::new());
+            let then = |range: Range<usize>| ranges.lock().unwrap().push(range);
+            assert!(own.convolve(cpu, x, filter, &mut y, &mut vec![f32::NAN; space], &then));
+            let mut ranges = ranges.into_inner().unwrap();
+            ranges.sort_by_key(|range| range.start);
+            let end = ranges.iter().fold(0, |at, range| {
+                assert_eq!(range.start, at);
+                range.end
+            });
+            assert_eq!(end, len);
+            results.push(y);
+        }
+        assert!(results[0].iter().zip(&results[1]).all(|(a, b)| a.to_bits() == b.to_bits()));
+        results.swap_remove(0)
+    }
+
+    fn check(v: &Conv, pools: &[Option<&Pool>]) {
+        let x = fill(v.n * v.h * v.w * v.c, 1);
+        let w = fill(9 * v.c * v.oc, 2);
+        let dy = fill(v.n * v.oh * v.ow * v.oc, 3);
+        let mut packed = vec![0.0; w.len()];
+        panels::pack(&w, v.oc, &mut packed);
+        let (mut want_y, mut want_dx) = (dy.clone(), x.clone());
+        generic::conv2d(v, &x, &w, &mut want_y);
+        generic::conv2d_input_grad(v, &dy, &w, &mut want_dx);
+        assert!(Winograd::suits(v));
+        // Whether they pay or not.
+        let [own, turned] = [false, true].map(|turned| Winograd::of(v, turned).unwrap());
+        let close = |got: &[f32], want: &[f32], terms: usize, what: &str| {
+            let tolerance = 5e-6 * (9.0 * terms as f32).sqrt();
+            for (i, (got, want)) in got.iter().zip(want).enumerate() {
+                assert!((got - want).abs() <= tolerance, "{what} {v:?} at {i}: {got} {want}");
+            }
+        };
+        for &level in Level::available() {
+            let mut first: Option<[Vec<f32>; 2]> = None;
+            for &pool in pools {
+                let cpu = Cpu::new(level, pool);
+                if matches!(level, Level::Portable | Level::Simd128) {
+                    assert!(own.chosen(&cpu, usize::MAX).is_none());
+                    continue;
+                }
+                let y = run(&own, &cpu, &x, (&w, Layout::Rows), want_y.len());
+                close(&y, &want_y, v.c, "y");
+                let again = run(&own, &cpu, &x, (&packed, Layout::Panels), want_y.len());
+                assert!(y == again, "packed {level:?} {v:?}");
+                let dx = run(&turned, &cpu, &dy, (&w, Layout::Turned), want_dx.len());
+                close(&dx, &want_dx, v.oc, "dx");
+                let first = first.get_or_insert_with(|| [y.clone(), dx.clone()]);
+                assert!(*first == [y, dx], "threads {level:?} {v:?}");
+                let mut y = vec![7.0; want_y.len()];
+                let mut space = vec![0.0; own.workspace()];
+                let strict = cpu.strict(true);
+                assert!(!own.convolve(&strict, &x, (&w, Layout::Rows), &mut y, &mut space, NOTHING));
+                let short = own.task_workspace() - 1;
+                assert!(!own.convolve(&cpu, &x, (&w, Layout::Rows), &mut y, &mut space[..short], NOTHING));
+                assert!(y.iter().all(|&y| y == 7.0));
+            }
+        }
+    }
+
+    #[test]
+    fn every_level_agrees_with_the_portable_loops() {
+        for (images, pad) in [
+            ([1, 1, 1], [1; 4]),
+            ([2, 9, 11], [1; 4]),
+            ([3, 5, 6], [0; 4]),
+            ([1, 4, 4], [0, 2, 1, 2]),
+            ([2, 7, 3], [2, 1, 2, 0]),
+            ([5, 3, 8], [2; 4]),
+        ] {
+            for channels in [[16, 16], [32, 48], [80, 16], [48, 112]] {
+                check(&conv(images, channels, pad), &[None]);
+            }
+        }
+    }
+
+    #[test]
+    fn channels_and_rows_in_several_blocks() {
+        check(&conv([1, 6, 6], [288, 32], [1; 4]), &[None]);
+        check(&conv([1, 6, 6], [32, 288], [1; 4]), &[None]);
+        check(&conv([1, 5, 230], [16, 32], [1; 4]), &[None]);
+    }
+
+    #[test]
+    fn threads_do_not_change_a_bit() {
+        let pools = [Pool::new(2), Pool::new(3)];
+        let pools = [None, Some(&pools[0]), Some(&pools[1])];
+        check(&conv([3, 30, 21], [32, 64], [1; 4]), &pools);
+        check(&conv([1, 13, 13], [96, 144], [1, 1, 0, 0]), &pools);
+    }
+
+    #[test]
+    fn it_is_chosen_where_it_pays() {
+        let chosen = |images, channels| Winograd::new(&conv(images, channels, [1; 4]), false).is_some();
+        assert!(chosen([1, 32, 32], [64, 64]) && chosen([1, 8, 8], [256, 256]));
+        assert!(chosen([16, 4, 4], [512, 512]) && !chosen([1, 4, 4], [512, 512]));
+        let large = conv([1, 32, 32], [64, 64], [1; 4]);
+        for other in [Conv { sh: 2, ..large }, Conv { dw: 2, ..large }, Conv { groups: 2, ..large }] {
+            assert!(Winograd::new(&other, false).is_none() && Winograd::new(&other, true).is_none());
+        }
+        assert!(!chosen([0, 8, 8], [64, 64]) && !chosen([1, 32, 32], [64, 65]));
+        assert!(Winograd::new(&Conv { pad_top: 3, ..large }, true).is_none());
     }
 }

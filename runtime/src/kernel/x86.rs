@@ -294,8 +294,16 @@ pub(super) static AVX512_NARROW: Micro = Micro {
     ..AVX512
 };
 
-transforms!(#[target_feature(enable = "avx2,fma")] AVX2_TRANSFORMS, F32x8<false>);
-transforms!(#[target_feature(enable = "avx2,fma,avx512f,avx512vl")] AVX512_TRANSFORMS, F32x16<false>);
+transforms!(
+    #[target_feature(enable = "avx2,fma")]
+    AVX2_TRANSFORMS,
+    F32x8<false>
+);
+transforms!(
+    #[target_feature(enable = "avx2,fma,avx512f,avx512vl")]
+    AVX512_TRANSFORMS,
+    F32x16<false>
+);
 
 /// [`Micro::transpose`] in blocks of 8 × 8.
 ///
