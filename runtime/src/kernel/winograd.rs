@@ -3,7 +3,8 @@
 //! A block of tiles of the image is transformed; for each panel of output channels, so are the filters that the block
 //! meets, in parts that stay in the cache; the products of each of the 36 points are a matrix product over channels,
 //! and their transform the block of outputs. Filters are transformed again for each block: that costs less than
-//! reading them four times as large from memory. See [`transforms`](super::transforms) for the arithmetic.
+//! reading them four times as large from memory. See [`transforms`](super::transforms) for the arithmetic. An input that
+//! is not finite makes all outputs of its tiles not finite.
 
 use super::blocked::{TASK_WORK, TASKS, spread, turn};
 use super::micro::{Micro, Tile, family};
