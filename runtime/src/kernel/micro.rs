@@ -32,8 +32,8 @@ pub(super) trait Vector: Copy {
     const UNROLL: usize = 1;
     /// Whether there are few kernels: tiles of several vectors have none cut short, and only the largest are unrolled.
     const FEW: bool = false;
-    /// Tiles of one vector and of fewer rows have little code: none is unrolled, and where the vector is whole they run as
-    /// if it were cut short.
+    /// Tiles of fewer rows have little code where their last vector is cut short or the only one: they are not unrolled,
+    /// and one vector that is whole runs as if it were cut short.
     const SMALL: usize = 0;
     /// Whether products are rounded before they are added, and sums that are added to c begin with it.
     const STRICT: bool;
@@ -181,7 +181,7 @@ unsafe fn sums<V: Vector, const R: usize, const N: usize, const BY_COLUMNS: bool
                 unrolled!(GROUPS, I => { bases[I] = a.wrapping_add(I * 3 * a_step); });
             }
             let mut left = k;
-            if V::UNROLL > 1 && !BY_COLUMNS && !(V::FEW && R * N < 8 || N == 1 && R < V::SMALL) {
+            if V::UNROLL > 1 && !BY_COLUMNS && !(V::FEW && R * N < 8 || (N == 1 || PART) && R < V::SMALL) {
                 let mut rows = [a; R];
                 unrolled!(R, I => { rows[I] = a.wrapping_add(I * a_step); });
                 // Tested at its end, as compilers leave it where they optimize for size.
