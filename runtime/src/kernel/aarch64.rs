@@ -1,6 +1,7 @@
 //! Microkernels for AArch64.
 
 use super::micro::{Kernel, Micro, Tile, Vector, kernels, tile, transpose};
+use super::transforms::transforms;
 use core::arch::aarch64::*;
 
 /// Four lanes of NEON; fused unless `STRICT`.
@@ -105,6 +106,12 @@ pub(super) static NEON: Micro = Micro {
     transpose,
     copy,
 };
+
+transforms!(
+    #[target_feature(enable = "neon")]
+    NEON_TRANSFORMS,
+    F32x4<false>
+);
 
 /// NEON without fused multiply-add: 6 × 8, which leaves registers for the products.
 pub(super) static STRICT: Micro = Micro {

@@ -17,6 +17,8 @@ pub enum Chosen {
     Planar(Level),
     /// A convolution as a blocked product whose packed operand is made of patches of the image.
     ImplicitGemm(Tile),
+    /// A convolution by minimal filtering, as matrix products of transformed tiles and filters.
+    Winograd(Tile),
     /// A depthwise convolution, vectorised over channels.
     Depthwise(Level),
     /// Loops over vectors: pools, reductions, random numbers.
@@ -73,6 +75,7 @@ impl fmt::Display for Chosen {
             Chosen::Direct(tile) => write!(f, "direct conv {tile}"),
             Chosen::Planar(level) => write!(f, "planar conv {level}"),
             Chosen::ImplicitGemm(tile) => write!(f, "implicit gemm {tile}"),
+            Chosen::Winograd(tile) => write!(f, "winograd {tile}"),
             Chosen::Depthwise(level) => write!(f, "depthwise {level}"),
             Chosen::Vectors(level) => write!(f, "vectors {level}"),
             Chosen::TileLoop(level, 1) => write!(f, "tile loop {level}, 1 instruction"),
@@ -140,6 +143,13 @@ mod tests {
         assert!(matches!(forward(&conv(3, 8, 1, 1)), Chosen::Direct(_)));
         assert!(matches!(forward(&conv(16, 16, 16, 1)), Chosen::Depthwise(_)));
         assert!(matches!(forward(&conv(8, 8, 2, 1)), Chosen::ImplicitGemm(_)));
+        let many = conv(64, 64, 1, 1);
+        match best.level() {
+            Level::Simd128 => assert!(matches!(forward(&many), Chosen::Direct(_))),
+            _ => assert!(matches!(forward(&many), Chosen::Winograd(_))),
+        }
+        let strict = conv2d_chosen(&best.strict(true), &many, conv2d_workspace(&many));
+        assert!(matches!(strict, Chosen::Direct(_)));
         let strided = conv(3, 8, 1, 2);
         assert!(matches!(forward(&strided), Chosen::Direct(_)));
         let workspace = crate::kernel::conv2d_input_grad_workspace(&strided);

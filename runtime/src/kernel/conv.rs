@@ -3,8 +3,9 @@
 use super::blocked::{Blocked, Extents, Matrix};
 use super::panels::Panels;
 use super::patches::{Patches, Place, Turned};
+use super::winograd::{Layout, Winograd};
 use super::{
-    COMPACT, Chosen, Cpu, NOTHING, Then, depthwise, direct, finish, generic, own_workspace, product,
+    COMPACT, Chosen, Cpu, NOTHING, PAGE, Then, depthwise, direct, finish, generic, own_workspace, product,
 };
 
 /// A convolution of images x of `[n, h, w, c]` with a filter w of `[kh, kw, c / groups, oc]` to y of `[n, oh, ow, oc]`.
@@ -97,7 +98,7 @@ enum Way {
 impl Way {
     /// The loops of this way, where `extents` are those of the product; `wanted` is the workspace it asks for.
     fn chosen(&self, cpu: &Cpu, workspace: usize, wanted: usize, extents: Option<Extents>) -> Chosen {
-        let workspace = if COMPACT { wanted } else { workspace };
+        let workspace = if PAGE { wanted } else { workspace };
         match self {
             Way::Direct(direct) if direct.is_planar(cpu, workspace) => Chosen::Planar(cpu.level()),
             Way::Direct(direct) => {
@@ -185,12 +186,15 @@ impl Conv {
         if self.groups == 0 || self.sh == 0 || self.sw == 0 || self.dh == 0 || self.dw == 0 {
             return 0;
         }
-        match self.way(filter_grad) {
+        let winograd = if filter_grad { None } else { Winograd::new(self, false) };
+        let other = match self.way(filter_grad) {
             Way::Direct(direct) => direct.workspace(),
             Way::Depthwise => 0,
             Way::Product if filter_grad => self.filter_grad_extents().workspace(),
             Way::Product => self.extents().workspace(),
-        }
+        };
+        // A strict device goes the other way.
+        winograd.map_or(0, |winograd| winograd.workspace()).max(other)
     }
 }
 
@@ -204,11 +208,12 @@ pub fn conv2d_input_grad_workspace(v: &Conv) -> usize {
     if v.groups == 0 || v.sh == 0 || v.sw == 0 || v.dh == 0 || v.dw == 0 {
         return 0;
     }
-    match v.input_grad_way() {
+    let other = match v.input_grad_way() {
         Way::Direct(direct) => direct.workspace(),
         Way::Depthwise => 0,
         Way::Product => v.phases().map(|phase| v.input_grad_extents(&phase).workspace()).max().unwrap_or(0),
-    }
+    };
+    Winograd::new(v, true).map_or(0, |winograd| winograd.workspace()).max(other)
 }
 
 /// The `f32`s of workspace that [`conv2d_filter_grad`] wants.
@@ -218,11 +223,19 @@ pub fn conv2d_filter_grad_workspace(v: &Conv) -> usize {
 
 /// The loops that [`conv2d`] runs with `workspace` elements of workspace.
 pub fn conv2d_chosen(cpu: &Cpu, v: &Conv, workspace: usize) -> Chosen {
+    let workspace = if PAGE { conv2d_workspace(v) } else { workspace };
+    if let Some((micro, ..)) = Winograd::new(v, false).and_then(|winograd| winograd.chosen(cpu, workspace)) {
+        return Chosen::tiles(Chosen::Winograd, cpu, Some(micro));
+    }
     v.way(false).chosen(cpu, workspace, conv2d_workspace(v), Some(v.extents()))
 }
 
 /// The loops that [`conv2d_input_grad`] runs with `workspace` elements of workspace.
 pub fn conv2d_input_grad_chosen(cpu: &Cpu, v: &Conv, workspace: usize) -> Chosen {
+    let workspace = if PAGE { conv2d_input_grad_workspace(v) } else { workspace };
+    if let Some((micro, ..)) = Winograd::new(v, true).and_then(|winograd| winograd.chosen(cpu, workspace)) {
+        return Chosen::tiles(Chosen::Winograd, cpu, Some(micro));
+    }
     // The first of several products stands for all.
     let first = v.phases().map(|phase| v.input_grad_extents(&phase)).find(|e| e.m > 0);
     v.input_grad_way().chosen(cpu, workspace, conv2d_input_grad_workspace(v), first)
@@ -257,6 +270,10 @@ pub fn conv2d_then(
     then: Then,
 ) {
     v.check(x, w, y);
+    if Winograd::new(v, false).is_some_and(|way| way.convolve(cpu, x, (w, Layout::Rows), y, workspace, then))
+    {
+        return;
+    }
     match v.way(false) {
         Way::Direct(direct) if direct.convolve(cpu, x, w, y, workspace, then) => return,
         Way::Direct(_) => return conv2d_unaided(cpu, v, x, w, y, then),
@@ -309,13 +326,22 @@ pub fn conv2d_packed(
 ) {
     v.check(x, w, y);
     assert_eq!(v.groups, 1, "conv2d: a packed filter has no groups");
+    if Winograd::new(v, false)
+        .is_some_and(|way| way.convolve(cpu, x, (w, Layout::Panels), y, workspace, then))
+    {
+        return;
+    }
     let left = v.patches(x, 0, false, Place::Even { first: 0, step: v.oc });
     let right = Panels { x: w, n: v.oc };
     let blocked = Blocked { extents: v.extents(), left: &left, right: &right, c_step: v.oc, then };
     // SAFETY: as in `conv2d_then`.
     if !unsafe { blocked.run(cpu, y, workspace) } {
-        generic::conv2d_packed(v, x, &right, y);
-        finish(cpu, y.len(), then);
+        if PAGE {
+            conv2d_packed(cpu, v, x, w, y, &mut own_workspace(conv2d_workspace(v)), then);
+        } else {
+            generic::conv2d_packed(v, x, &right, y);
+            finish(cpu, y.len(), then);
+        }
     }
 }
 
@@ -325,6 +351,10 @@ pub fn conv2d_packed(
 /// As [`conv2d`].
 pub fn conv2d_input_grad(cpu: &Cpu, v: &Conv, dy: &[f32], w: &[f32], dx: &mut [f32], workspace: &mut [f32]) {
     v.check(dx, w, dy);
+    let winograd = Winograd::new(v, true);
+    if winograd.is_some_and(|way| way.convolve(cpu, dy, (w, Layout::Turned), dx, workspace, NOTHING)) {
+        return;
+    }
     match v.input_grad_way() {
         Way::Direct(direct) if direct.convolve(cpu, dy, w, dx, workspace, NOTHING) => return,
         Way::Direct(_) => return conv2d_input_grad_unaided(cpu, v, dy, w, dx),
@@ -401,7 +431,7 @@ pub fn conv2d_filter_grad(cpu: &Cpu, v: &Conv, x: &[f32], dy: &[f32], dw: &mut [
 /// [`conv2d`] for a caller whose workspace is too short.
 #[cold]
 fn conv2d_unaided(cpu: &Cpu, v: &Conv, x: &[f32], w: &[f32], y: &mut [f32], then: Then) {
-    if COMPACT {
+    if PAGE {
         conv2d_then(cpu, v, x, w, y, &mut own_workspace(conv2d_workspace(v)), then)
     } else {
         generic::conv2d(v, x, w, y);
@@ -412,7 +442,7 @@ fn conv2d_unaided(cpu: &Cpu, v: &Conv, x: &[f32], w: &[f32], y: &mut [f32], then
 /// [`conv2d_input_grad`] for a caller whose workspace is too short.
 #[cold]
 fn conv2d_input_grad_unaided(cpu: &Cpu, v: &Conv, dy: &[f32], w: &[f32], dx: &mut [f32]) {
-    if COMPACT {
+    if PAGE {
         conv2d_input_grad(cpu, v, dy, w, dx, &mut own_workspace(conv2d_input_grad_workspace(v)))
     } else {
         generic::conv2d_input_grad(v, dy, w, dx)
@@ -422,7 +452,7 @@ fn conv2d_input_grad_unaided(cpu: &Cpu, v: &Conv, dy: &[f32], w: &[f32], dx: &mu
 /// [`conv2d_filter_grad`] for a caller whose workspace is too short.
 #[cold]
 fn conv2d_filter_grad_unaided(cpu: &Cpu, v: &Conv, x: &[f32], dy: &[f32], dw: &mut [f32]) {
-    if COMPACT {
+    if PAGE {
         conv2d_filter_grad(cpu, v, x, dy, dw, &mut own_workspace(conv2d_filter_grad_workspace(v)))
     } else {
         generic::conv2d_filter_grad(v, x, dy, dw)

@@ -112,7 +112,7 @@ fn forward_row(v: &Conv, oy: usize, strict: bool, x: &[f32], w: &[f32], y: &mut 
             by_channels!(v.c, forward_lanes(v, oy, 0, begin, x, w, y));
             by_channels!(v.c, forward_lanes(v, oy, end, v.ow, x, w, y));
         }
-        _ => by_channels!(v.c, forward_lanes(v, oy, 0, v.ow, x, w, y)),
+        _ => by_few_channels!(v.c, forward_lanes(v, oy, 0, v.ow, x, w, y)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::blocked::{Blocked, Extents, Matrix};
 use super::panels::Panels;
-use super::{COMPACT, Chosen, Cpu, NOTHING, Then, finish, generic, own_workspace, product};
+use super::{COMPACT, Chosen, Cpu, NOTHING, PAGE, Then, finish, generic, own_workspace, product};
 
 /// The product `c[m, n] = op(a) · op(b)` of row-major matrices.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, Hash)]
@@ -39,7 +39,7 @@ pub fn gemm_workspace(g: &Gemm) -> usize {
 
 /// The loops that [`gemm`] runs with `workspace` elements of workspace.
 pub fn gemm_chosen(cpu: &Cpu, g: &Gemm, workspace: usize) -> Chosen {
-    let workspace = if COMPACT { gemm_workspace(g) } else { workspace };
+    let workspace = if PAGE { gemm_workspace(g) } else { workspace };
     Chosen::tiles(Chosen::Gemm, cpu, g.extents().chosen(cpu, workspace, false).map(|(micro, _)| micro))
 }
 
@@ -73,7 +73,7 @@ pub fn gemm_then(
     let blocked = Blocked { extents: g.extents(), left: &left, right: &right, c_step: n, then };
     // SAFETY: the slices have the lengths of their shapes (checked above), and row i of c begins at `i · n`.
     if !unsafe { blocked.run(cpu, c, workspace) } {
-        if COMPACT {
+        if PAGE {
             gemm_then(cpu, g, a, b, c, &mut own_workspace(gemm_workspace(g)), then);
         } else {
             generic::gemm(g, a, b, c);
@@ -108,8 +108,12 @@ pub fn gemm_packed(
     let blocked = Blocked { extents: g.extents(), left: &left, right: &right, c_step: n, then };
     // SAFETY: as in `gemm_then`.
     if !unsafe { blocked.run(cpu, c, workspace) } {
-        generic::gemm_packed(g, a, &right, c);
-        finish(cpu, m * n, then);
+        if PAGE {
+            gemm_packed(cpu, g, a, b, c, &mut own_workspace(gemm_workspace(g)), then);
+        } else {
+            generic::gemm_packed(g, a, &right, c);
+            finish(cpu, m * n, then);
+        }
     }
 }
 

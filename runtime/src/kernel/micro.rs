@@ -30,9 +30,11 @@ pub(super) trait Vector: Copy {
     /// Terms per round of the inner loop over rows, where addresses with two registers do not exist: the rows then
     /// have a pointer each, and the terms of a round constant offsets.
     const UNROLL: usize = 1;
-    /// Whether there are few kernels: tiles of several vectors have none cut short, only the largest are unrolled, and
-    /// tiles of one vector that is whole run as if it were cut short.
+    /// Whether there are few kernels: tiles of several vectors have none cut short, and only the largest are unrolled.
     const FEW: bool = false;
+    /// Tiles of fewer rows have little code where their last vector is cut short or the only one: they are not unrolled,
+    /// and one vector that is whole runs as if it were cut short.
+    const SMALL: usize = 0;
     /// Whether products are rounded before they are added, and sums that are added to c begin with it.
     const STRICT: bool;
     /// The mask of the first `lanes` lanes, 1 to `LANES`.
@@ -134,7 +136,7 @@ pub(super) unsafe fn tile<V: Vector, const R: usize, const N: usize, const BY_CO
     unsafe {
         let mask = V::mask(t.tail);
         let part = t.tail != V::LANES && !(V::FEW && N > 1);
-        let acc = if V::FREE_MASKS || part || (V::FEW && N == 1) {
+        let acc = if V::FREE_MASKS || part || (N == 1 && R < V::SMALL) {
             sums::<V, R, N, BY_COLUMNS, true>(t, mask)
         } else {
             sums::<V, R, N, BY_COLUMNS, false>(t, mask)
@@ -183,7 +185,7 @@ unsafe fn sums<V: Vector, const R: usize, const N: usize, const BY_COLUMNS: bool
                 unrolled!(GROUPS, I => { bases[I] = a.wrapping_add(I * 3 * a_step); });
             }
             let mut left = k;
-            if V::UNROLL > 1 && !BY_COLUMNS && !(V::FEW && R * N < 8) {
+            if V::UNROLL > 1 && !BY_COLUMNS && !(V::FEW && R * N < 8 || (N == 1 || PART) && R < V::SMALL) {
                 let mut rows = [a; R];
                 unrolled!(R, I => { rows[I] = a.wrapping_add(I * a_step); });
                 // Tested at its end, as compilers leave it where they optimize for size.
@@ -257,7 +259,6 @@ macro_rules! kernels {
     };
 }
 pub(super) use kernels;
-#[cfg(any(target_arch = "wasm32", target_arch = "x86_64"))]
 pub(super) use unrolled;
 
 /// Rows ahead of the one copied that are brought near: operands are often too large for the caches.

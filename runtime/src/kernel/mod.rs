@@ -30,10 +30,12 @@ pub mod random;
 pub mod stream;
 pub mod threads;
 pub mod tile;
+mod transforms;
 pub mod vector;
 pub mod view;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod wasm32;
+mod winograd;
 #[cfg(any(all(target_arch = "wasm32", target_feature = "atomics"), all(test, feature = "std")))]
 mod workers;
 #[cfg(target_arch = "x86_64")]
@@ -72,13 +74,16 @@ const ONLY: Option<Level> = if !COMPACT && !cfg!(gradling_fast) {
     Some(Level::Simd128)
 };
 
-/// Memory for a kernel whose caller brought too little: compact builds have no slower way to do without.
+/// Whether this is a build for pages, which links no plain loops where it has faster ones.
+pub(crate) const PAGE: bool = ONLY.is_some();
+
+/// Memory for a kernel whose caller brought too little: builds for pages have no slower way to do without.
 #[cfg(feature = "alloc")]
 pub(crate) fn own_workspace(len: usize) -> alloc::vec::Vec<f32> {
     alloc::vec![0.0; len]
 }
 
-/// Nothing: only compact builds ask.
+/// Nothing: only builds for pages ask.
 #[cfg(not(feature = "alloc"))]
 pub(crate) fn own_workspace(_len: usize) -> [f32; 0] {
     []

@@ -1,6 +1,6 @@
 //! Pooling over NHWC images, vectorised over channels.
 
-use super::vector::{add_lanes, by_channels, lanes, leveled, set_lanes};
+use super::vector::{add_lanes, by_channels, by_few_channels, lanes, leveled, set_lanes};
 use super::{COMPACT, Chosen, Cpu, Shared, generic, product};
 
 /// A pooling window over images x of `[n, h, w, c]` that yields y of `[n, oh, ow, c]`.
@@ -154,7 +154,7 @@ fn max_image(v: &Pool2d, x: &[f32], y: &mut [f32]) {
     if v.halves() {
         return by_channels!(v.c, max_of_four(v, x, y));
     }
-    by_channels!(v.c, max_lanes(v, x, y));
+    by_few_channels!(v.c, max_lanes(v, x, y));
 }
 
 #[inline(always)]
@@ -220,7 +220,7 @@ fn max_grad_image(v: &Pool2d, x: &[f32], dy: &[f32], dx: &mut [f32]) {
         return by_channels!(v.c, max_of_four_grad(v, x, dy, dx));
     }
     dx.fill(0.0);
-    by_channels!(v.c, max_grad_lanes(v, x, dy, dx));
+    by_few_channels!(v.c, max_grad_lanes(v, x, dy, dx));
 }
 
 #[inline(always)]

@@ -1,7 +1,9 @@
 //! Microkernels for WebAssembly with 128-bit vectors, with fused multiply-add and strict.
 
 use super::micro::{Kernel, Micro, Tile, Vector, kernels, tile, unrolled};
-use super::{COMPACT, Conv, Reduce};
+#[cfg(target_feature = "relaxed-simd")]
+use super::transforms::transforms;
+use super::{COMPACT, Conv, PAGE, Reduce};
 use core::arch::wasm32::*;
 
 /// Four lanes; `FUSED` multiplies and adds with one rounding, else the vectors are strict.
@@ -14,6 +16,13 @@ impl<const FUSED: bool> Vector for F32x4<FUSED> {
     // Many terms at once run out of registers where nothing schedules them.
     const UNROLL: usize = if COMPACT { 2 } else { 4 };
     const FEW: bool = COMPACT;
+    const SMALL: usize = if COMPACT {
+        usize::MAX
+    } else if PAGE {
+        4
+    } else {
+        0
+    };
     const STRICT: bool = !FUSED;
     type Mask = usize;
     #[inline(always)]
@@ -143,6 +152,9 @@ pub(super) static RELAXED: Micro = Micro {
     by_columns: kernels!(relaxed, true, [1 2 3 4], [1 2]),
     ..SIMD128
 };
+
+#[cfg(target_feature = "relaxed-simd")]
+transforms!(RELAXED_TRANSFORMS, F32x4<true>);
 
 /// [`Micro::transpose`] in blocks of 4 × 4.
 ///

@@ -1,6 +1,7 @@
 //! Microkernels for x86-64: AVX2 with FMA, and AVX-512.
 
 use super::micro::{Kernel, Micro, Tile, Vector, kernels, tile};
+use super::transforms::transforms;
 use core::arch::x86_64::*;
 
 /// Eight lanes of AVX2; fused unless `STRICT`.
@@ -322,6 +323,17 @@ unsafe fn copy_avx512(x: *const f32, x_step: usize, y: *mut f32, y_step: usize, 
         });
     }
 }
+
+transforms!(
+    #[target_feature(enable = "avx2,fma")]
+    AVX2_TRANSFORMS,
+    F32x8<false>
+);
+transforms!(
+    #[target_feature(enable = "avx2,fma,avx512f,avx512vl")]
+    AVX512_TRANSFORMS,
+    F32x16<false>
+);
 
 /// [`Micro::transpose`] in blocks of 8 × 8.
 ///
