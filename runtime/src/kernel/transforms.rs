@@ -137,7 +137,8 @@ unsafe fn output_line<V: Vector>(m: [V; IN]) -> [V; OUT] {
 /// The instruction set of `V` is available; each pixel is good for c elements, a multiple of the lanes, and `to` for
 /// those of all points.
 #[inline(always)]
-#[allow(clippy::needless_range_loop)]
+// `unrolled!` takes only the branches of indices below the count.
+#[allow(clippy::needless_range_loop, clippy::out_of_bounds_indexing)]
 pub(super) unsafe fn input<V: Vector>(pixels: &[*const f32; POINTS], c: usize, to: *mut f32) {
     // SAFETY: the caller's.
     unsafe {
@@ -164,7 +165,8 @@ pub(super) unsafe fn input<V: Vector>(pixels: &[*const f32; POINTS], c: usize, t
 /// The instruction set of `V` is available; the taps are memory of the caller's, and `to` is good for the rows of all
 /// points.
 #[inline(always)]
-#[allow(clippy::needless_range_loop)]
+// `unrolled!` takes only the branches of indices below the count.
+#[allow(clippy::needless_range_loop, clippy::out_of_bounds_indexing)]
 pub(super) unsafe fn filter<V: Vector>(taps: &Taps, to: *mut f32, point: usize) {
     // SAFETY: the caller's.
     unsafe {
@@ -193,7 +195,8 @@ pub(super) unsafe fn filter<V: Vector>(taps: &Taps, to: *mut f32, point: usize) 
 /// The instruction set of `V` is available; there are products of all points, and the pixels inside are memory of the
 /// caller's.
 #[inline(always)]
-#[allow(clippy::needless_range_loop)]
+// `unrolled!` takes only the branches of indices below the count.
+#[allow(clippy::needless_range_loop, clippy::out_of_bounds_indexing)]
 pub(super) unsafe fn output<V: Vector>(products: *const f32, to: &Outputs) {
     let Outputs { to, step: [line, pixel], inside: [rows, columns], columns: width } = *to;
     // SAFETY: the caller's.
