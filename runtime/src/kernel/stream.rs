@@ -229,27 +229,40 @@ unsafe fn blocks<F: Formula<S, P, R, W>, const S: usize, const P: usize, const R
     let (mut from, mut to) = (part.from, part.to);
     for _ in 0..part.lines {
         let line = Line { scalars: part.scalars, rows: part.rows, from, to };
-        let mut i = 0;
-        // SAFETY: blocks end at `n`; each is read before it is written, and no other block is the same memory.
-        unsafe {
-            while i + BLOCK <= part.n {
-                block::<F, S, P, R, W, BLOCK>(&line, i);
-                i += BLOCK;
-            }
-            while BLOCK > 4 && i + BLOCK / 4 <= part.n {
-                block::<F, S, P, R, W, { BLOCK / 4 }>(&line, i);
-                i += BLOCK / 4;
-            }
-            while i < part.n {
-                block::<F, S, P, R, W, 1>(&line, i);
-                i += 1;
-            }
-        }
+        // SAFETY: the caller's.
+        unsafe { stepped::<F, S, P, R, W>(&line, part.n) };
         for r in 0..R {
             from[r] = from[r].wrapping_add(part.from_step[r]);
         }
         for w in 0..W {
             to[w] = to[w].wrapping_add(part.to_step[w]);
+        }
+    }
+}
+
+/// The `n` elements of a line in blocks, then in smaller ones.
+///
+/// # Safety
+/// As [`blocks`].
+#[inline(always)]
+unsafe fn stepped<F: Formula<S, P, R, W>, const S: usize, const P: usize, const R: usize, const W: usize>(
+    line: &Line<S, P, R, W>,
+    n: usize,
+) {
+    let mut i = 0;
+    // SAFETY: blocks end at `n`; each is read before it is written, and no other block is the same memory.
+    unsafe {
+        while i + BLOCK <= n {
+            block::<F, S, P, R, W, BLOCK>(line, i);
+            i += BLOCK;
+        }
+        while BLOCK > 4 && i + BLOCK / 4 <= n {
+            block::<F, S, P, R, W, { BLOCK / 4 }>(line, i);
+            i += BLOCK / 4;
+        }
+        while i < n {
+            block::<F, S, P, R, W, 1>(line, i);
+            i += 1;
         }
     }
 }

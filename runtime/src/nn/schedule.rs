@@ -185,7 +185,7 @@ impl ExponentialDecay {
     fn at(&self, step: f32) -> f32 {
         let p = step / self.decay_steps;
         let p = if self.staircase { math::floor(p) } else { p };
-        self.initial_learning_rate * math::pow(self.decay_rate, p)
+        self.initial_learning_rate * pow(self.decay_rate, p)
     }
 }
 
@@ -204,7 +204,7 @@ impl PolynomialDecay {
             false => (step.min(self.decay_steps), self.decay_steps),
         };
         let span = self.initial_learning_rate - self.end_learning_rate;
-        span * math::pow(1.0 - step / length, self.power) + self.end_learning_rate
+        span * pow(1.0 - step / length, self.power) + self.end_learning_rate
     }
 }
 
@@ -216,7 +216,19 @@ impl InverseTimeDecay {
     }
 }
 
+/// `x^y`, once for all schedules: the functions of [`math`] are made for loops and have a copy wherever they are called.
+#[inline(never)]
+fn pow(x: f32, y: f32) -> f32 {
+    math::pow(x, y)
+}
+
+#[inline(never)]
+fn log(x: f32) -> f32 {
+    math::log(x)
+}
+
 /// The cosine from `1` at 0 to `alpha` at 1.
+#[inline(never)]
 fn cosine(done: f32, start: f32, alpha: f32) -> f32 {
     (1.0 - alpha) * (0.5 * start * (1.0 + math::cos(core::f32::consts::PI * done))) + alpha
 }
@@ -243,12 +255,12 @@ impl CosineDecayRestarts {
             let restarts = math::floor(done);
             (restarts, done - restarts)
         } else {
-            let ratio = math::log(1.0 - done * (1.0 - self.t_mul)) / math::log(self.t_mul);
+            let ratio = log(1.0 - done * (1.0 - self.t_mul)) / log(self.t_mul);
             let restarts = math::floor(ratio);
-            let length = math::pow(self.t_mul, restarts);
+            let length = pow(self.t_mul, restarts);
             (restarts, (done - (1.0 - length) / (1.0 - self.t_mul)) / length)
         };
-        self.initial_learning_rate * cosine(done, math::pow(self.m_mul, restarts), self.alpha)
+        self.initial_learning_rate * cosine(done, pow(self.m_mul, restarts), self.alpha)
     }
 }
 

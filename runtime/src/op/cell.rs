@@ -72,6 +72,9 @@ impl Formula<0, 0, 8, 7> for GruGrad {
 }
 
 impl RecurrentCell {
+    /// Whether this build has the loops.
+    pub const LINKED: bool = super::linked(super::used::CELL);
+
     pub(super) fn name(self) -> &'static str {
         match self {
             RecurrentCell::Lstm => "lstm_cell",

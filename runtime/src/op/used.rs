@@ -14,7 +14,8 @@ pub type Kernels = u64;
 /// Every kernel of this build. Without an allocator the plan tells what is linked; with one, each feature adds what
 /// it calls.
 pub const EVERY: Kernels = if cfg!(any(feature = "full", not(feature = "alloc"))) {
-    Kernels::MAX
+    // Pages make recurrent cells of elementwise ops.
+    if cfg!(gradling_compact) { Kernels::MAX & !CELL } else { Kernels::MAX }
 } else {
     Kernels::MAX
         & !FULL

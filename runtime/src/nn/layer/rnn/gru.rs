@@ -116,7 +116,7 @@ impl Cell for GRUCell {
             shared.values.first().map_or(inner, |bias| inner + *bias)
         });
         let usual = self.activation == Activation::Tanh && self.recurrent_activation == Activation::Sigmoid;
-        if let (Some(inner), true) = (inner, usual) {
+        if let (Some(inner), true) = (inner, RecurrentCell::LINKED && usual) {
             let results = op::cell::apply(RecurrentCell::Gru, &[x, inner, h]);
             return Ok((results[0], vec![results[0]]));
         }

@@ -98,7 +98,8 @@ impl Cell for LSTMCell {
         states: &[Var<'b>],
     ) -> Result<(Var<'b>, Vec<Var<'b>>)> {
         let z = x + shared.recurrent.product(states[0]);
-        if self.activation == Activation::Tanh && self.recurrent_activation == Activation::Sigmoid {
+        let usual = self.activation == Activation::Tanh && self.recurrent_activation == Activation::Sigmoid;
+        if RecurrentCell::LINKED && usual {
             let results = op::cell::apply(RecurrentCell::Lstm, &[z, states[1]]);
             return Ok((results[0], vec![results[0], results[1]]));
         }
