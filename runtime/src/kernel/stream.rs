@@ -27,6 +27,9 @@ pub struct Operands<'a, 'm, const S: usize, const P: usize, const R: usize> {
 
 /// Elements that are loaded together.
 const BLOCK: usize = if cfg!(target_arch = "wasm32") { 4 } else { 16 };
+/// Whether lines are entered together. Pages enter one after the other: where compilers optimize for size, pointers that
+/// move keep a loop from being vectorized.
+const TOGETHER: bool = !cfg!(target_arch = "wasm32");
 /// Elements a thread takes at a time.
 const CHUNK: usize = 1 << 14;
 
@@ -129,7 +132,7 @@ pub fn run_columns<F: Formula<0, 0, R, W>, const R: usize, const W: usize>(
     {
         return false;
     }
-    let together = (CHUNK / width.max(1)).max(1);
+    let together = if TOGETHER { (CHUNK / width.max(1)).max(1) } else { 1 };
     let task = |chunk: usize| {
         let first = chunk * together;
         let place = |shape: &Shape, column: usize| first * shape.dim(-1) + column;
@@ -226,16 +229,19 @@ fn dispatch<F: Formula<S, P, R, W>, const S: usize, const P: usize, const R: usi
 unsafe fn blocks<F: Formula<S, P, R, W>, const S: usize, const P: usize, const R: usize, const W: usize>(
     part: &Part<S, P, R, W>,
 ) {
-    let (mut from, mut to) = (part.from, part.to);
+    let mut line = Line { scalars: part.scalars, rows: part.rows, from: part.from, to: part.to };
+    if !TOGETHER {
+        // SAFETY: the caller's.
+        return unsafe { stepped::<F, S, P, R, W>(&line, part.n) };
+    }
     for _ in 0..part.lines {
-        let line = Line { scalars: part.scalars, rows: part.rows, from, to };
         // SAFETY: the caller's.
         unsafe { stepped::<F, S, P, R, W>(&line, part.n) };
         for r in 0..R {
-            from[r] = from[r].wrapping_add(part.from_step[r]);
+            line.from[r] = line.from[r].wrapping_add(part.from_step[r]);
         }
         for w in 0..W {
-            to[w] = to[w].wrapping_add(part.to_step[w]);
+            line.to[w] = line.to[w].wrapping_add(part.to_step[w]);
         }
     }
 }
