@@ -41,7 +41,8 @@ fn small_train_steps_are_packed_near_the_least() {
 #[test]
 fn recurrent_train_steps_are_packed_near_the_least() {
     for cell in [Cell::SimpleRNN, Cell::LSTM, Cell::GRU] {
-        // What is concatenated has its whole place from the first part on; the least counts the parts.
-        check("T5", &plan(models::stock(cell), &[60, 1], 64, Loss::MeanSquaredError), 1.2);
+        // What is concatenated has its whole place from the first part on; the least counts the parts. A GRU concatenates
+        // the gradients of both its products.
+        check("T5", &plan(models::stock(cell), &[60, 1], 64, Loss::MeanSquaredError), 1.25);
     }
 }

@@ -9,10 +9,150 @@ const LOG2E: f32 = core::f32::consts::LOG2_E;
 const LN2_HI: f32 = 0.693_359_4;
 const LN2_LO: f32 = -2.121_944_4e-4;
 
-/// `2^n` for an integer-valued `n` in [-126, 127].
+/// What the functions that most time is spent in are written over: floats, and in pages also vectors of four, where
+/// compilers optimize for size and vectorize nothing.
+pub trait Real: Copy {
+    /// This number, in every lane.
+    fn of(value: f32) -> Self;
+    /// `self + other`
+    fn add(self, other: Self) -> Self;
+    /// `self - other`
+    fn sub(self, other: Self) -> Self;
+    /// `self * other`
+    fn mul(self, other: Self) -> Self;
+    /// `self / other`
+    fn div(self, other: Self) -> Self;
+    /// Square root.
+    fn sqrt(self) -> Self;
+    /// The smaller; NaN where either is.
+    fn minimum(self, other: Self) -> Self;
+    /// `other` where it is smaller, else this, also where this is NaN.
+    fn at_most(self, other: Self) -> Self;
+    /// `other` where it is larger, else this, also where this is NaN.
+    fn at_least(self, other: Self) -> Self;
+    /// `then` where `other` is smaller than this, else `value`.
+    fn above(self, other: Self, then: Self, value: Self) -> Self;
+    /// The number whose bits are those of this, shifted to the exponent.
+    fn exponent(self) -> Self;
+}
+
+impl Real for f32 {
+    #[inline(always)]
+    fn of(value: f32) -> f32 {
+        value
+    }
+    #[inline(always)]
+    fn add(self, other: f32) -> f32 {
+        self + other
+    }
+    #[inline(always)]
+    fn sub(self, other: f32) -> f32 {
+        self - other
+    }
+    #[inline(always)]
+    fn mul(self, other: f32) -> f32 {
+        self * other
+    }
+    #[inline(always)]
+    fn div(self, other: f32) -> f32 {
+        self / other
+    }
+    #[inline(always)]
+    fn sqrt(self) -> f32 {
+        sqrt(self)
+    }
+    #[inline(always)]
+    fn minimum(self, other: f32) -> f32 {
+        if self <= other || self.is_nan() { self } else { other }
+    }
+    #[inline(always)]
+    fn at_most(self, other: f32) -> f32 {
+        if other < self { other } else { self }
+    }
+    #[inline(always)]
+    fn at_least(self, other: f32) -> f32 {
+        if self < other { other } else { self }
+    }
+    #[inline(always)]
+    fn above(self, other: f32, then: f32, value: f32) -> f32 {
+        if other < self { then } else { value }
+    }
+    #[inline(always)]
+    fn exponent(self) -> f32 {
+        f32::from_bits(self.to_bits() << 23)
+    }
+}
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod lanes {
+    use super::Real;
+    use core::arch::wasm32::*;
+
+    /// Four floats.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Lanes(pub(crate) v128);
+
+    impl Real for Lanes {
+        #[inline(always)]
+        fn of(value: f32) -> Lanes {
+            Lanes(f32x4_splat(value))
+        }
+        #[inline(always)]
+        fn add(self, other: Lanes) -> Lanes {
+            Lanes(f32x4_add(self.0, other.0))
+        }
+        #[inline(always)]
+        fn sub(self, other: Lanes) -> Lanes {
+            Lanes(f32x4_sub(self.0, other.0))
+        }
+        #[inline(always)]
+        fn mul(self, other: Lanes) -> Lanes {
+            Lanes(f32x4_mul(self.0, other.0))
+        }
+        #[inline(always)]
+        fn div(self, other: Lanes) -> Lanes {
+            Lanes(f32x4_div(self.0, other.0))
+        }
+        #[inline(always)]
+        fn sqrt(self) -> Lanes {
+            Lanes(f32x4_sqrt(self.0))
+        }
+        #[inline(always)]
+        fn minimum(self, other: Lanes) -> Lanes {
+            let own = v128_or(f32x4_le(self.0, other.0), f32x4_ne(self.0, self.0));
+            Lanes(v128_bitselect(self.0, other.0, own))
+        }
+        #[inline(always)]
+        fn at_most(self, other: Lanes) -> Lanes {
+            Lanes(f32x4_pmin(self.0, other.0))
+        }
+        #[inline(always)]
+        fn at_least(self, other: Lanes) -> Lanes {
+            Lanes(f32x4_pmax(self.0, other.0))
+        }
+        #[inline(always)]
+        fn above(self, other: Lanes, then: Lanes, value: Lanes) -> Lanes {
+            Lanes(v128_bitselect(then.0, value.0, f32x4_lt(other.0, self.0)))
+        }
+        #[inline(always)]
+        fn exponent(self) -> Lanes {
+            Lanes(i32x4_shl(self.0, 23))
+        }
+    }
+}
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub(crate) use lanes::Lanes;
+
+/// The polynomial with these coefficients, that of the highest power first.
 #[inline(always)]
-fn exp2i(n: f32) -> f32 {
-    f32::from_bits((n + TO_EXPONENT).to_bits() << 23)
+fn polynomial<T: Real, const N: usize>(x: T, coefficients: [f32; N]) -> T {
+    let mut y = T::of(coefficients[0]);
+    let mut i = 1;
+    while i < N {
+        y = y.mul(x).add(T::of(coefficients[i]));
+        i += 1;
+    }
+    y
 }
 
 /// Adding 1.5*2^23 rounds to an integer, which then is in the low mantissa bits, here with the bias of an exponent.
@@ -21,37 +161,36 @@ const TO_EXPONENT: f32 = 12_582_912.0 + 127.0;
 /// `(y, n)` with `e^x = y * 2^n`, y between 0.7 and 1.42, for x between -88 and 89; n is an integer plus
 /// [`TO_EXPONENT`].
 #[inline(always)]
-fn exp_parts(x: f32) -> (f32, f32) {
-    let biased = x * LOG2E + TO_EXPONENT;
-    let n = biased - TO_EXPONENT;
-    let r = x - n * LN2_HI - n * LN2_LO;
-    let mut p = 1.987_569_1e-4;
-    p = p * r + 1.398_2e-3;
-    p = p * r + 8.333_452e-3;
-    p = p * r + 4.166_579_6e-2;
-    p = p * r + 1.666_666_5e-1;
-    p = p * r + 5.000_000_1e-1;
-    (p * r * r + r + 1.0, biased)
+fn exp_parts<T: Real>(x: T) -> (T, T) {
+    let biased = x.mul(T::of(LOG2E)).add(T::of(TO_EXPONENT));
+    let n = biased.sub(T::of(TO_EXPONENT));
+    let r = x.sub(n.mul(T::of(LN2_HI))).sub(n.mul(T::of(LN2_LO)));
+    let p = polynomial(
+        r,
+        [1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1],
+    );
+    (p.mul(r).mul(r).add(r).add(T::of(1.0)), biased)
+}
+
+/// [`exp`] of any [`Real`].
+#[inline(always)]
+pub(crate) fn exp_of<T: Real>(x: T) -> T {
+    const MOST: f32 = 88.722_83;
+    const LEAST: f32 = -87.336_54;
+    let (y, biased) = exp_parts(x.at_most(T::of(MOST)).at_least(T::of(LEAST)));
+    let bias = T::of(TO_EXPONENT);
+    let n = biased.sub(bias);
+    // Two factors keep the exponent of each in range when n = 128.
+    let half = n.mul(T::of(0.5)).add(bias).sub(bias);
+    let y = y.mul(half.add(bias).exponent()).mul(n.sub(half).add(bias).exponent());
+    let y = x.above(T::of(MOST), T::of(f32::INFINITY), y);
+    T::of(LEAST).above(x, T::of(0.0), y)
 }
 
 /// `e^x`, relative error below 2e-7; overflows to infinity, underflows to zero, NaN passes.
 #[inline(always)]
-#[allow(clippy::manual_clamp)] // `clamp` checks its bounds, which keeps loops from vectorising.
 pub fn exp(x: f32) -> f32 {
-    let clamped = if x > 88.722_83 {
-        88.722_83
-    } else if x < -87.336_54 {
-        -87.336_54
-    } else {
-        x
-    };
-    let (y, biased) = exp_parts(clamped);
-    let n = biased - TO_EXPONENT;
-    // Two factors keep the exponent of each in range when n = 128.
-    let half = (n * 0.5 + TO_EXPONENT) - TO_EXPONENT;
-    let y = y * exp2i(half) * exp2i(n - half);
-    let y = if x > 88.722_83 { f32::INFINITY } else { y };
-    if x < -87.336_54 { 0.0 } else { y }
+    exp_of(x)
 }
 
 /// `e^x - 1`, accurate near zero.
@@ -110,46 +249,35 @@ pub fn log1p(x: f32) -> f32 {
     }
 }
 
-/// Hyperbolic tangent: a ratio of polynomials fitted here to `tanh(x) / x` over `x²`, relative error below 4e-7.
+/// [`tanh`] of any [`Real`].
 #[inline(always)]
-#[allow(clippy::manual_clamp)] // As in `exp`.
-pub fn tanh(x: f32) -> f32 {
+pub(crate) fn tanh_of<T: Real>(x: T) -> T {
     // The fit ends at 9, where the function is 1 as far as a float tells; beyond, the ratio stays and x grows.
-    let s = x * x;
-    let s = if s > 81.0 { 81.0 } else { s };
-    let mut p = 1.335_440_939e-8;
-    p = p * s + 2.060_889_548e-5;
-    p = p * s + 3.495_576_726e-3;
-    p = p * s + 1.338_101_613e-1;
-    p = p * s + 1.0;
-    let mut q = 7.776_453_466e-7;
-    q = q * s + 3.285_616_162e-4;
-    q = q * s + 2.587_693_901e-2;
-    q = q * s + 4.671_433_176e-1;
-    q = q * s + 1.0;
-    let y = x * p / q;
-    if y > 1.0 {
-        1.0
-    } else if y < -1.0 {
-        -1.0
-    } else {
-        y
-    }
+    let s = x.mul(x).at_most(T::of(81.0));
+    let p = polynomial(s, [1.335_440_939e-8, 2.060_889_548e-5, 3.495_576_726e-3, 1.338_101_613e-1, 1.0]);
+    let q = polynomial(s, [7.776_453_466e-7, 3.285_616_162e-4, 2.587_693_901e-2, 4.671_433_176e-1, 1.0]);
+    x.mul(p).div(q).at_most(T::of(1.0)).at_least(T::of(-1.0))
 }
 
-/// `1 / (1 + e^-x)`; for x below -87 it stays at e^-87.
+/// Hyperbolic tangent: a ratio of polynomials fitted here to `tanh(x) / x` over `x²`, relative error below 4e-7.
 #[inline(always)]
-#[allow(clippy::manual_clamp)] // As in `exp`.
+pub fn tanh(x: f32) -> f32 {
+    tanh_of(x)
+}
+
+/// [`sigmoid`] of any [`Real`].
+#[inline(always)]
+pub(crate) fn sigmoid_of<T: Real>(x: T) -> T {
+    // Below -88.4 the power is infinite, and 1 over it 0.
+    let x = x.at_most(T::of(87.0)).at_least(T::of(-89.0));
+    let (y, biased) = exp_parts(T::of(0.0).sub(x));
+    T::of(1.0).div(T::of(1.0).add(y.mul(biased.exponent())))
+}
+
+/// `1 / (1 + e^-x)`; 0 for x below -88.4.
+#[inline(always)]
 pub fn sigmoid(x: f32) -> f32 {
-    let x = if x > 87.0 {
-        87.0
-    } else if x < -87.0 {
-        -87.0
-    } else {
-        x
-    };
-    let (y, biased) = exp_parts(-x);
-    1.0 / (1.0 + y * f32::from_bits(biased.to_bits() << 23))
+    sigmoid_of(x)
 }
 
 /// `log(1 + e^x)` without overflow.

@@ -152,7 +152,11 @@ fn replay(
             Op::Variable(n) => tape.constant(&variables.get(gradling::VariableId(*n))?).id(),
             op => tape.push(op.clone(), &operands),
         };
-        map[node.first.index()] = first;
+        if first != ValueId::POISON {
+            for (i, v) in node.outputs().enumerate() {
+                map[v.index()] = ValueId(first.0 + i as u32);
+            }
+        }
     }
     let value = |v: ValueId| tape.value(gradling::Var::new(&tape, map[v.index()]));
     let outputs: Results = graph

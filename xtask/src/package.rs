@@ -44,7 +44,10 @@ const SMALL: [&str; 12] = [
 ];
 
 /// Passes of wasm-opt: again few functions are merged, and functions of like names, which have like code, are neighbours.
-const PASSES: [&str; 8] = [
+/// The first kilobyte of memory is the far end of the stack: no address is there, so constants are added to addresses by
+/// the instructions that use them.
+const PASSES: [&str; 9] = [
+    "--low-memory-unused",
     "--flatten",
     "--rereloop",
     "-Oz",

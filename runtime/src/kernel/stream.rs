@@ -5,13 +5,14 @@
 #![allow(unsafe_code)]
 
 use super::{Cpu, Level, View, ViewMut};
+use crate::math::Real;
 use crate::{DType, Shape};
 use core::ops::Range;
 
 /// `W` results for each element from `R` operands, `P` rows that repeat and `S` numbers that are the same for all.
 pub trait Formula<const S: usize, const P: usize, const R: usize, const W: usize>: Sync {
-    /// The results for one element.
-    fn apply(scalars: [f32; S], rows: [f32; P], x: [f32; R]) -> [f32; W];
+    /// The results for one element, or for the lanes of a vector.
+    fn apply<T: Real>(scalars: [T; S], rows: [T; P], x: [T; R]) -> [T; W];
 }
 
 /// What a formula reads.
@@ -259,6 +260,9 @@ unsafe fn stepped<F: Formula<S, P, R, W>, const S: usize, const P: usize, const 
     // SAFETY: blocks end at `n`; each is read before it is written, and no other block is the same memory.
     unsafe {
         while i + BLOCK <= n {
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            lanes::<F, S, P, R, W>(line, i);
+            #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
             block::<F, S, P, R, W, BLOCK>(line, i);
             i += BLOCK;
         }
@@ -279,6 +283,31 @@ struct Line<const S: usize, const P: usize, const R: usize, const W: usize> {
     rows: [*const f32; P],
     from: [*const f32; R],
     to: [*mut f32; W],
+}
+
+/// Four elements from `i` on, as one vector.
+///
+/// # Safety
+/// As [`blocks`], of which these are a part.
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[allow(clippy::out_of_bounds_indexing)] // `unrolled!` takes only the branches of indices below the count.
+#[inline(always)]
+unsafe fn lanes<F: Formula<S, P, R, W>, const S: usize, const P: usize, const R: usize, const W: usize>(
+    line: &Line<S, P, R, W>,
+    i: usize,
+) {
+    use super::micro::unrolled;
+    use crate::math::Lanes;
+    use core::arch::wasm32::{v128_load, v128_store};
+    // SAFETY: the caller's.
+    unsafe {
+        let (mut scalars, mut rows, mut x) = ([Lanes::of(0.0); S], [Lanes::of(0.0); P], [Lanes::of(0.0); R]);
+        unrolled!(S, I => { scalars[I] = Lanes::of(line.scalars[I]); });
+        unrolled!(P, I => { rows[I] = Lanes(v128_load(line.rows[I].add(i).cast())); });
+        unrolled!(R, I => { x[I] = Lanes(v128_load(line.from[I].add(i).cast())); });
+        let y = F::apply(scalars, rows, x);
+        unrolled!(W, I => { v128_store(line.to[I].add(i).cast(), y[I].0); });
+    }
 }
 
 /// `B` elements from `i` on.

@@ -184,7 +184,7 @@ impl Default for CosineDecayRestarts {
 impl ExponentialDecay {
     fn at(&self, step: f32) -> f32 {
         let p = step / self.decay_steps;
-        let p = if self.staircase { math::floor(p) } else { p };
+        let p = if self.staircase { floor(p) } else { p };
         self.initial_learning_rate * pow(self.decay_rate, p)
     }
 }
@@ -200,7 +200,7 @@ impl PolynomialDecay {
     fn at(&self, step: f32) -> f32 {
         let (step, length) = match self.cycle {
             true if step == 0.0 => (step, self.decay_steps),
-            true => (step, self.decay_steps * math::ceil(step / self.decay_steps)),
+            true => (step, self.decay_steps * -floor(-step / self.decay_steps)),
             false => (step.min(self.decay_steps), self.decay_steps),
         };
         let span = self.initial_learning_rate - self.end_learning_rate;
@@ -211,7 +211,7 @@ impl PolynomialDecay {
 impl InverseTimeDecay {
     fn at(&self, step: f32) -> f32 {
         let p = step / self.decay_steps;
-        let p = if self.staircase { math::floor(p) } else { p };
+        let p = if self.staircase { floor(p) } else { p };
         self.initial_learning_rate / (1.0 + self.decay_rate * p)
     }
 }
@@ -220,6 +220,11 @@ impl InverseTimeDecay {
 #[inline(never)]
 fn pow(x: f32, y: f32) -> f32 {
     math::pow(x, y)
+}
+
+#[inline(never)]
+fn floor(x: f32) -> f32 {
+    math::floor(x)
 }
 
 #[inline(never)]
@@ -252,11 +257,11 @@ impl CosineDecayRestarts {
     fn at(&self, step: f32) -> f32 {
         let done = step / self.first_decay_steps;
         let (restarts, done) = if self.t_mul == 1.0 {
-            let restarts = math::floor(done);
+            let restarts = floor(done);
             (restarts, done - restarts)
         } else {
             let ratio = log(1.0 - done * (1.0 - self.t_mul)) / log(self.t_mul);
-            let restarts = math::floor(ratio);
+            let restarts = floor(ratio);
             let length = pow(self.t_mul, restarts);
             (restarts, (done - (1.0 - length) / (1.0 - self.t_mul)) / length)
         };

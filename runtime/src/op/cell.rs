@@ -5,7 +5,8 @@
 use super::{Kind, Kinds};
 use crate::kernel::stream::{self, Formula};
 use crate::kernel::{Cpu, View, ViewMut};
-use crate::{DType, Result, Shape, math, misuse};
+use crate::math::{Real, sigmoid_of, tanh_of};
+use crate::{DType, Result, Shape, misuse};
 use serde::{Deserialize, Serialize};
 
 /// A recurrent cell with hyperbolic tangent and sigmoid gates, or its gradient.
@@ -27,25 +28,37 @@ pub enum RecurrentCell {
     GruGrad,
 }
 
+/// `1 - x`
+#[inline(always)]
+fn rest<T: Real>(x: T) -> T {
+    T::of(1.0).sub(x)
+}
+
 /// z of the gates i, f, g, o, and c; to h', c', the activated gates and tanh c'.
 struct Lstm;
 impl Formula<0, 0, 5, 7> for Lstm {
     #[inline(always)]
-    fn apply(_: [f32; 0], _: [f32; 0], [i, f, g, o, c]: [f32; 5]) -> [f32; 7] {
-        let (i, f, g, o) = (math::sigmoid(i), math::sigmoid(f), math::tanh(g), math::sigmoid(o));
-        let c = f * c + i * g;
-        let t = math::tanh(c);
-        [o * t, c, i, f, g, o, t]
+    fn apply<T: Real>(_: [T; 0], _: [T; 0], [i, f, g, o, c]: [T; 5]) -> [T; 7] {
+        let [i, f, o] = [sigmoid_of(i), sigmoid_of(f), sigmoid_of(o)];
+        let g = tanh_of(g);
+        let c = f.mul(c).add(i.mul(g));
+        let t = tanh_of(c);
+        [o.mul(t), c, i, f, g, o, t]
     }
 }
 
 struct LstmGrad;
 impl Formula<0, 0, 8, 5> for LstmGrad {
     #[inline(always)]
-    fn apply(_: [f32; 0], _: [f32; 0], [i, f, g, o, c, t, dh, dc]: [f32; 8]) -> [f32; 5] {
-        let d = dc + dh * o * (1.0 - t * t);
-        let inward = d * g * i * (1.0 - i);
-        [inward, d * c * f * (1.0 - f), d * i * (1.0 - g * g), dh * t * o * (1.0 - o), d * f]
+    fn apply<T: Real>(_: [T; 0], _: [T; 0], [i, f, g, o, c, t, dh, dc]: [T; 8]) -> [T; 5] {
+        let d = dc.add(dh.mul(o).mul(rest(t.mul(t))));
+        [
+            d.mul(g).mul(i).mul(rest(i)),
+            d.mul(c).mul(f).mul(rest(f)),
+            d.mul(i).mul(rest(g.mul(g))),
+            dh.mul(t).mul(o).mul(rest(o)),
+            d.mul(f),
+        ]
     }
 }
 
@@ -53,21 +66,21 @@ impl Formula<0, 0, 8, 5> for LstmGrad {
 struct Gru;
 impl Formula<0, 0, 7, 4> for Gru {
     #[inline(always)]
-    fn apply(_: [f32; 0], _: [f32; 0], [xz, xr, xn, yz, yr, yn, h]: [f32; 7]) -> [f32; 4] {
-        let (z, r) = (math::sigmoid(xz + yz), math::sigmoid(xr + yr));
-        let n = math::tanh(xn + r * yn);
-        [z * h + (1.0 - z) * n, z, r, n]
+    fn apply<T: Real>(_: [T; 0], _: [T; 0], [xz, xr, xn, yz, yr, yn, h]: [T; 7]) -> [T; 4] {
+        let (z, r) = (sigmoid_of(xz.add(yz)), sigmoid_of(xr.add(yr)));
+        let n = tanh_of(xn.add(r.mul(yn)));
+        [z.mul(h).add(rest(z).mul(n)), z, r, n]
     }
 }
 
 struct GruGrad;
 impl Formula<0, 0, 8, 7> for GruGrad {
     #[inline(always)]
-    fn apply(_: [f32; 0], _: [f32; 0], [z, r, n, _, _, yn, h, d]: [f32; 8]) -> [f32; 7] {
-        let dn = d * (1.0 - z) * (1.0 - n * n);
-        let dz = d * (h - n) * z * (1.0 - z);
-        let dr = dn * yn * r * (1.0 - r);
-        [dz, dr, dn, dz, dr, dn * r, d * z]
+    fn apply<T: Real>(_: [T; 0], _: [T; 0], [z, r, n, _, _, yn, h, d]: [T; 8]) -> [T; 7] {
+        let dn = d.mul(rest(z)).mul(rest(n.mul(n)));
+        let dz = d.mul(h.sub(n)).mul(z).mul(rest(z));
+        let dr = dn.mul(yn).mul(r).mul(rest(r));
+        [dz, dr, dn, dz, dr, dn.mul(r), d.mul(z)]
     }
 }
 

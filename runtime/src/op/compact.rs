@@ -5,7 +5,7 @@ use super::scalar::{Binary, Compare, Unary};
 use super::used::linked;
 use crate::kernel::tile::Registers;
 #[cfg(gradling_fast)]
-use crate::math;
+use crate::math::{self, Lanes};
 use core::arch::wasm32::*;
 
 /// Runs an instruction on the current tile.
@@ -23,11 +23,11 @@ pub(super) fn execute(r: &mut Registers, instruction: &Instruction) {
         Scalar::Unary(Unary::Relu) => r.map_vectors(to, a, |x| v128_andnot(x, f32x4_lt(x, zero))),
         // The cells of recurrent layers.
         #[cfg(gradling_fast)]
-        Scalar::Unary(Unary::Exp) => r.map(to, a, |x| math::exp(f32::from_bits(x)).to_bits()),
+        Scalar::Unary(Unary::Exp) => r.map_vectors(to, a, |x| math::exp_of(Lanes(x)).0),
         #[cfg(gradling_fast)]
-        Scalar::Unary(Unary::Sigmoid) => r.map(to, a, |x| math::sigmoid(f32::from_bits(x)).to_bits()),
+        Scalar::Unary(Unary::Sigmoid) => r.map_vectors(to, a, |x| math::sigmoid_of(Lanes(x)).0),
         #[cfg(gradling_fast)]
-        Scalar::Unary(Unary::Tanh) => r.map(to, a, |x| math::tanh(f32::from_bits(x)).to_bits()),
+        Scalar::Unary(Unary::Tanh) => r.map_vectors(to, a, |x| math::tanh_of(Lanes(x)).0),
         Scalar::Unary(f) => r.map(to, a, |x| unary(f, f32::from_bits(x)).to_bits()),
         Scalar::Binary(Binary::Add) => r.map2_vectors(to, a, b, |x, y| f32x4_add(x, y)),
         Scalar::Binary(Binary::Sub) => r.map2_vectors(to, a, b, |x, y| f32x4_sub(x, y)),

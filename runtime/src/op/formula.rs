@@ -11,6 +11,7 @@ use crate::kernel::COMPACT;
 use crate::kernel::stream::{self, Formula, Operands};
 use crate::kernel::tile::REGISTERS;
 use crate::kernel::{Cpu, View, ViewMut};
+use crate::math::Real;
 use crate::{DType, Shape};
 use core::cell::RefCell;
 use core::sync::atomic::{AtomicU8, Ordering};
@@ -19,52 +20,50 @@ use heapless::Vec as Fixed;
 /// Regions of fewer elements are interpreted: looking costs as much.
 const LEAST: usize = 256;
 
-/// What formulas are written over.
+/// What formulas are written over: [`Real`] numbers, and what stands for them while a region is compared.
 trait Number: Copy {
-    fn unary(self, f: Unary) -> Self;
-    fn binary(self, f: Binary, other: Self) -> Self;
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        self.binary(Binary::Add, other)
-    }
-    #[inline(always)]
-    fn sub(self, other: Self) -> Self {
-        self.binary(Binary::Sub, other)
-    }
-    #[inline(always)]
-    fn mul(self, other: Self) -> Self {
-        self.binary(Binary::Mul, other)
-    }
-    #[inline(always)]
-    fn div(self, other: Self) -> Self {
-        self.binary(Binary::Div, other)
-    }
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        self.unary(Unary::Sqrt)
-    }
-    #[inline(always)]
-    fn relu(self) -> Self {
-        self.unary(Unary::Relu)
-    }
-    #[inline(always)]
-    fn min(self, other: Self) -> Self {
-        self.binary(Binary::Minimum, other)
-    }
-    #[inline(always)]
-    fn square(self) -> Self {
-        self.unary(Unary::Square)
-    }
+    fn add(self, other: Self) -> Self;
+    fn sub(self, other: Self) -> Self;
+    fn mul(self, other: Self) -> Self;
+    fn div(self, other: Self) -> Self;
+    fn min(self, other: Self) -> Self;
+    fn sqrt(self) -> Self;
+    fn relu(self) -> Self;
+    fn square(self) -> Self;
 }
 
-impl Number for f32 {
+impl<T: Real> Number for T {
     #[inline(always)]
-    fn unary(self, f: Unary) -> f32 {
-        f.value(self)
+    fn add(self, other: T) -> T {
+        Real::add(self, other)
     }
     #[inline(always)]
-    fn binary(self, f: Binary, other: f32) -> f32 {
-        f.value(self, other)
+    fn sub(self, other: T) -> T {
+        Real::sub(self, other)
+    }
+    #[inline(always)]
+    fn mul(self, other: T) -> T {
+        Real::mul(self, other)
+    }
+    #[inline(always)]
+    fn div(self, other: T) -> T {
+        Real::div(self, other)
+    }
+    #[inline(always)]
+    fn min(self, other: T) -> T {
+        self.minimum(other)
+    }
+    #[inline(always)]
+    fn sqrt(self) -> T {
+        Real::sqrt(self)
+    }
+    #[inline(always)]
+    fn relu(self) -> T {
+        T::of(0.0).above(self, T::of(0.0), self)
+    }
+    #[inline(always)]
+    fn square(self) -> T {
+        Real::mul(self, self)
     }
 }
 
@@ -115,15 +114,43 @@ struct Symbol<'p> {
     value: Value,
 }
 
-impl Number for Symbol<'_> {
+impl Symbol<'_> {
     fn unary(self, f: Unary) -> Self {
         let value = self.program.borrow_mut().push((Scalar::Unary(f), [self.value; 3]));
         Symbol { value, ..self }
     }
+
     fn binary(self, f: Binary, other: Self) -> Self {
         let operands = [self.value, other.value, self.value];
         let value = self.program.borrow_mut().push((Scalar::Binary(f), operands));
         Symbol { value, ..self }
+    }
+}
+
+impl Number for Symbol<'_> {
+    fn add(self, other: Self) -> Self {
+        self.binary(Binary::Add, other)
+    }
+    fn sub(self, other: Self) -> Self {
+        self.binary(Binary::Sub, other)
+    }
+    fn mul(self, other: Self) -> Self {
+        self.binary(Binary::Mul, other)
+    }
+    fn div(self, other: Self) -> Self {
+        self.binary(Binary::Div, other)
+    }
+    fn min(self, other: Self) -> Self {
+        self.binary(Binary::Minimum, other)
+    }
+    fn sqrt(self) -> Self {
+        self.unary(Unary::Sqrt)
+    }
+    fn relu(self) -> Self {
+        self.unary(Unary::Relu)
+    }
+    fn square(self) -> Self {
+        self.unary(Unary::Square)
     }
 }
 
@@ -223,7 +250,7 @@ macro_rules! formulas {
 
             impl Formula<{ $Name::S }, { $Name::P }, { $Name::R }, { $Name::W }> for $Name {
                 #[inline(always)]
-                fn apply(scalars: [f32; Self::S], rows: [f32; Self::P], x: [f32; Self::R]) -> [f32; Self::W] {
+                fn apply<T: Real>(scalars: [T; Self::S], rows: [T; Self::P], x: [T; Self::R]) -> [T; Self::W] {
                     Self::over(scalars, rows, x)
                 }
             }
