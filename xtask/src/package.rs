@@ -44,10 +44,7 @@ const SMALL: [&str; 12] = [
 ];
 
 /// Passes of wasm-opt: again few functions are merged, and functions of like names, which have like code, are neighbours.
-/// The first kilobyte of memory is the far end of the stack: no address is there, so constants are added to addresses by
-/// the instructions that use them.
-const PASSES: [&str; 9] = [
-    "--low-memory-unused",
+const PASSES: [&str; 8] = [
     "--flatten",
     "--rereloop",
     "-Oz",
@@ -57,6 +54,10 @@ const PASSES: [&str; 9] = [
     "--strip-debug",
     "--strip-producers",
 ];
+
+/// The pass of wasm-opt for the builds that are fast first: constants are added to addresses by the instructions that use
+/// them. No address is in the first kilobyte of memory, which is the far end of the stack.
+const ADDRESSES: [&str; 2] = ["--low-memory-unused", "--optimize-added-constants"];
 
 /// What the builds that are fast first share: much optimization, but little is inlined where it is not asked for, since
 /// most of the code runs once a model.
@@ -210,8 +211,8 @@ fn write_variant(entry: &Entry, variant: &Variant, dev: bool) -> Result<usize> {
     }
     let wasm = core.join(variant.file);
     fs::copy(staged.join(SIMD), &wasm)?;
-    if !dev && !variant.fast {
-        optimize(&wasm)?;
+    if !dev {
+        optimize(&wasm, if variant.fast { &ADDRESSES } else { &PASSES })?;
     }
     println!(
         "package: {}, {} bytes",
@@ -280,10 +281,11 @@ fn clear(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn optimize(wasm: &Path) -> Result<()> {
+fn optimize(wasm: &Path, passes: &[&str]) -> Result<()> {
     let mut command = Command::new("node");
-    command.current_dir(root()).arg("tests/node_modules/binaryen/bin/wasm-opt").arg(wasm).args(PASSES);
+    command.current_dir(root()).arg("tests/node_modules/binaryen/bin/wasm-opt").arg(wasm).args(passes);
     command.args(FEATURES.map(|(_, binaryen)| format!("--enable-{binaryen}")));
+    command.args(["--enable-relaxed-simd", "--enable-threads"]);
     command.args(["--enable-reference-types", "--enable-multivalue", "-o"]).arg(wasm);
     run(&mut command)
 }

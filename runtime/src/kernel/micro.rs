@@ -15,7 +15,7 @@
 
 use super::{Cpu, Level};
 
-/// A vector register of `f32`.
+/// A vector register of `f32`; with no bit set it is zero.
 ///
 /// # Safety
 /// The methods may only be called where the instruction set of the implementation is available, and pointers must be
@@ -124,6 +124,17 @@ macro_rules! unrolled {
     };
 }
 
+/// Vectors that are zero, or addresses. A list of them would be written by a loop, and where that is not unrolled the vectors stay in
+/// memory.
+///
+/// # Safety
+/// `T` is made of vectors, of which zero has no bit set, or of addresses.
+#[inline(always)]
+pub(super) unsafe fn zeros<T: Copy>() -> T {
+    // SAFETY: the caller's.
+    unsafe { core::mem::zeroed() }
+}
+
 /// The body of every kernel.
 ///
 /// # Safety
@@ -172,7 +183,7 @@ unsafe fn sums<V: Vector, const R: usize, const N: usize, const BY_COLUMNS: bool
     let Tile { k, segments, a_segment, mut a, a_step, mut b, b_step, .. } = *t;
     // SAFETY: the offsets stay inside the operands the caller vouches for.
     unsafe {
-        let mut acc = [[V::zero(); N]; R];
+        let mut acc: [[V; N]; R] = zeros();
         if V::STRICT && t.add {
             unrolled!(R, I => { acc[I] = vectors::<V, N, PART>(t.c.add(I * t.c_step), mask); });
         }
@@ -180,7 +191,8 @@ unsafe fn sums<V: Vector, const R: usize, const N: usize, const BY_COLUMNS: bool
         while segments > 0 {
             segments -= 1;
             // Row i of a by rows is `bases[i / 3] + (i % 3) · a_step`: few enough pointers to stay in registers.
-            let mut bases = [a; GROUPS];
+            let mut bases: [*const f32; GROUPS] = zeros();
+            let mut column = a;
             if !BY_COLUMNS {
                 unrolled!(GROUPS, I => { bases[I] = a.wrapping_add(I * 3 * a_step); });
             }
@@ -212,13 +224,15 @@ unsafe fn sums<V: Vector, const R: usize, const N: usize, const BY_COLUMNS: bool
                 loop {
                     let row = vectors::<V, N, PART>(b, mask);
                     unrolled!(R, I => {
-                        let from = if BY_COLUMNS { bases[0].add(I) } else { bases[I / 3].add(I % 3 * a_step) };
+                        let from = if BY_COLUMNS { column.add(I) } else { bases[I / 3].add(I % 3 * a_step) };
                         let value = V::splat(*from);
                         unrolled!(N, J => { acc[I][J] = acc[I][J].multiply_add(value, row[J]); });
                     });
-                    unrolled!(GROUPS, I => {
-                        bases[I] = bases[I].wrapping_add(if BY_COLUMNS { a_step } else { 1 });
-                    });
+                    if BY_COLUMNS {
+                        column = column.wrapping_add(a_step);
+                    } else {
+                        unrolled!(GROUPS, I => { bases[I] = bases[I].wrapping_add(1); });
+                    }
                     b = b.wrapping_add(b_step);
                     left -= 1;
                     if left == 0 {
@@ -240,7 +254,7 @@ unsafe fn sums<V: Vector, const R: usize, const N: usize, const BY_COLUMNS: bool
 unsafe fn vectors<V: Vector, const N: usize, const PART: bool>(b: *const f32, mask: V::Mask) -> [V; N] {
     // SAFETY: the caller's.
     unsafe {
-        let mut row = [V::zero(); N];
+        let mut row: [V; N] = zeros();
         unrolled!(N, J => {
             let from = b.add(J * V::LANES);
             row[J] = if J + 1 == N && PART { V::load_part(from, mask) } else { V::load(from) };

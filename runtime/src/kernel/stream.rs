@@ -296,12 +296,13 @@ unsafe fn lanes<F: Formula<S, P, R, W>, const S: usize, const P: usize, const R:
     line: &Line<S, P, R, W>,
     i: usize,
 ) {
-    use super::micro::unrolled;
+    use super::micro::{unrolled, zeros};
     use crate::math::Lanes;
     use core::arch::wasm32::{v128_load, v128_store};
     // SAFETY: the caller's.
     unsafe {
-        let (mut scalars, mut rows, mut x) = ([Lanes::of(0.0); S], [Lanes::of(0.0); P], [Lanes::of(0.0); R]);
+        let (mut scalars, mut rows, mut x): ([Lanes; S], [Lanes; P], [Lanes; R]) =
+            (zeros(), zeros(), zeros());
         unrolled!(S, I => { scalars[I] = Lanes::of(line.scalars[I]); });
         unrolled!(P, I => { rows[I] = Lanes(v128_load(line.rows[I].add(i).cast())); });
         unrolled!(R, I => { x[I] = Lanes(v128_load(line.from[I].add(i).cast())); });
