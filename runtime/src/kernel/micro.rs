@@ -124,8 +124,8 @@ macro_rules! unrolled {
     };
 }
 
-/// Vectors that are zero, or addresses. A list of them would be written by a loop, and where that is not unrolled the vectors stay in
-/// memory.
+/// Vectors that are zero, or addresses. A list of them would be written by a loop, and where that is not unrolled the
+/// vectors stay in memory.
 ///
 /// # Safety
 /// `T` is made of vectors, of which zero has no bit set, or of addresses.

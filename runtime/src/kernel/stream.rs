@@ -4,6 +4,7 @@
 //! a [`Formula`] is compiled, so its loop runs at the speed of memory.
 #![allow(unsafe_code)]
 
+use super::micro::unrolled;
 use super::{Cpu, Level, View, ViewMut};
 use crate::math::Real;
 use crate::{DType, Shape};
@@ -28,9 +29,6 @@ pub struct Operands<'a, 'm, const S: usize, const P: usize, const R: usize> {
 
 /// Elements that are loaded together.
 const BLOCK: usize = if cfg!(target_arch = "wasm32") { 4 } else { 16 };
-/// Whether lines are entered together. Pages enter one after the other: where compilers optimize for size, pointers that
-/// move keep a loop from being vectorized.
-const TOGETHER: bool = !cfg!(target_arch = "wasm32");
 /// Elements a thread takes at a time.
 const CHUNK: usize = 1 << 14;
 
@@ -133,7 +131,7 @@ pub fn run_columns<F: Formula<0, 0, R, W>, const R: usize, const W: usize>(
     {
         return false;
     }
-    let together = if TOGETHER { (CHUNK / width.max(1)).max(1) } else { 1 };
+    let together = (CHUNK / width.max(1)).max(1);
     let task = |chunk: usize| {
         let first = chunk * together;
         let place = |shape: &Shape, column: usize| first * shape.dim(-1) + column;
@@ -224,26 +222,18 @@ fn dispatch<F: Formula<S, P, R, W>, const S: usize, const P: usize, const R: usi
 
 /// # Safety
 /// The pointers address `lines` times `n` elements each; ranges of `to` are disjoint or the same as one of `from`.
-// Plain loops: those of iterators and of `array::map` are not always inlined, and then nothing is vectorized.
-#[allow(clippy::needless_range_loop)]
+// `unrolled!` takes only the branches of indices below the count.
+#[allow(clippy::out_of_bounds_indexing)]
 #[inline(always)]
 unsafe fn blocks<F: Formula<S, P, R, W>, const S: usize, const P: usize, const R: usize, const W: usize>(
     part: &Part<S, P, R, W>,
 ) {
     let mut line = Line { scalars: part.scalars, rows: part.rows, from: part.from, to: part.to };
-    if !TOGETHER {
-        // SAFETY: the caller's.
-        return unsafe { stepped::<F, S, P, R, W>(&line, part.n) };
-    }
     for _ in 0..part.lines {
         // SAFETY: the caller's.
         unsafe { stepped::<F, S, P, R, W>(&line, part.n) };
-        for r in 0..R {
-            line.from[r] = line.from[r].wrapping_add(part.from_step[r]);
-        }
-        for w in 0..W {
-            line.to[w] = line.to[w].wrapping_add(part.to_step[w]);
-        }
+        unrolled!(R, I => { line.from[I] = line.from[I].wrapping_add(part.from_step[I]); });
+        unrolled!(W, I => { line.to[I] = line.to[I].wrapping_add(part.to_step[I]); });
     }
 }
 
@@ -296,7 +286,7 @@ unsafe fn lanes<F: Formula<S, P, R, W>, const S: usize, const P: usize, const R:
     line: &Line<S, P, R, W>,
     i: usize,
 ) {
-    use super::micro::{unrolled, zeros};
+    use super::micro::zeros;
     use crate::math::Lanes;
     use core::arch::wasm32::{v128_load, v128_store};
     // SAFETY: the caller's.
@@ -315,7 +305,7 @@ unsafe fn lanes<F: Formula<S, P, R, W>, const S: usize, const P: usize, const R:
 ///
 /// # Safety
 /// As [`blocks`], of which these are a part.
-// Plain loops, as in `blocks`.
+// Plain loops: those of iterators and of `array::map` are not always inlined, and then nothing is vectorized.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
 unsafe fn block<
