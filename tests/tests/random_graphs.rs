@@ -1,5 +1,8 @@
 //! A plan computes what the tape computes, on random graphs with their gradients: fusion, common
 //! subexpressions, memory reuse and in-place writes must not show.
+//!
+//! Executors add and multiply in different orders. A difference counts if it exceeds what comes of inputs that differ
+//! in their last bits.
 
 use gradling::compose::{PadMode, SliceMasks};
 use gradling::{DType, Tensor, Var, Window};
@@ -13,9 +16,15 @@ type Step = (u8, u8, u8);
 
 const ROWS: usize = 3;
 const COLUMNS: usize = 4;
+const CUT: usize = ROWS * COLUMNS;
 const KINDS: u8 = 40;
+/// Runs that say how much of a difference is rounding errors, amplified where a graph is ill-conditioned.
+const NUDGES: u32 = 4;
 
 /// Applies step `kind` to `x` and `y`, both of shape [3, 4], with a result of that shape whose size is bounded.
+///
+/// Where a result jumps, the jump lies away from the values that functions tend to (0, 1 and -1, equal neighbours):
+/// there executors may differ by a rounding error, and the jump would make a fault of it.
 fn apply<'b>(kind: u8, x: Var<'b>, y: Var<'b>) -> Var<'b> {
     let whole = [ROWS, COLUMNS];
     match kind {
@@ -25,7 +34,7 @@ fn apply<'b>(kind: u8, x: Var<'b>, y: Var<'b>) -> Var<'b> {
         3 => x / (y.abs() + 1.0),
         4 => x.maximum(y),
         5 => x.minimum(y),
-        6 => Var::select(x.less(y), x, -y),
+        6 => Var::select(x.less(y - 0.0625), x, -y),
         7 => x.sigmoid(),
         8 => x.relu() - 0.125,
         9 => (x * 0.5).exp() - 1.0,
@@ -70,10 +79,10 @@ fn apply<'b>(kind: u8, x: Var<'b>, y: Var<'b>) -> Var<'b> {
             .maximum(y.pad_with(&[(0, 0), (1, 1)], PadMode::Reflect).slice(&[0, 1], &whole)),
         31 => Var::einsum("ij,kj,kl->il", &[x, y, x]).tanh(),
         32 => x.gelu(true).minimum(y.mish()) + x.elu(1.0).clip(-1.0, 1.0),
-        33 => Var::select(x.greater(y).all(&[0], true), x, y.hard_sigmoid()),
+        33 => Var::select(x.greater(y + 0.0625).all(&[0], true), x, y.hard_sigmoid()),
         34 => x.prod(&[1], true).tanh() + y,
-        35 => x.floormod(y.abs() + 0.5) * 0.5,
-        36 => (x * 2.0).cast(DType::I32).abs().sum(&[0], true).cast(DType::F32).tanh() + y,
+        35 => (x + 0.1875).floormod(y.abs() + 0.5) * 0.5,
+        36 => (x * 2.0 + 0.3125).cast(DType::I32).abs().sum(&[0], true).cast(DType::F32).tanh() + y,
         37 => {
             let window = Window::new([3, 2]).strides([1, 2]).padding(gradling::Padding::Same);
             let filter = y.slice(&[0, 0], &[3, 2]).reshape(&[3, 2, 1, 1]);
@@ -81,7 +90,8 @@ fn apply<'b>(kind: u8, x: Var<'b>, y: Var<'b>) -> Var<'b> {
             half.conv2d_transpose(filter, &[1, ROWS, COLUMNS, 1], &window).reshape(&whole).tanh()
         }
         38 => {
-            let (values, indices) = x.top_k(2);
+            let ramp = Tensor::new(&[COLUMNS], vec![0.0, 0.03125, 0.0625, 0.09375]).expect("ramp");
+            let (values, indices) = (x + x.constant_like(ramp)).top_k(2);
             Var::concat(&[values, indices.cast(DType::F32) * 0.25], 1) + y
         }
         _ => x.stop_gradient() + y * 0.5,
@@ -102,43 +112,55 @@ fn emit<'b>(inputs: &[Var<'b>], steps: &[Step]) -> Vec<Var<'b>> {
     vec![last, last.sum(&[], false), values[values.len() / 2]]
 }
 
+/// The numbers, each moved by up to eight units in its last place.
+fn nudged(numbers: &[f32], seed: u32) -> Vec<f32> {
+    let nudge = |(i, x): (usize, &f32)| {
+        let step = (i as u32 + 1).wrapping_mul(seed).wrapping_mul(0x9e37_79b9) >> 28;
+        x * (1.0 + (step as f32 - 7.5) * f32::EPSILON)
+    };
+    numbers.iter().enumerate().map(nudge).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn plan_equals_tape(
         steps in proptest::collection::vec((0u8..KINDS, any::<u8>(), any::<u8>()), 1..24),
-        numbers in proptest::collection::vec(-2.0f32..2.0, ROWS * COLUMNS + COLUMNS + ROWS),
+        numbers in proptest::collection::vec(-2.0f32..2.0, CUT + COLUMNS + ROWS),
     ) {
-        let cut = ROWS * COLUMNS;
-        let parts: [(&[usize], &[f32]); 3] = [
-            (&[ROWS, COLUMNS], &numbers[..cut]),
-            (&[COLUMNS], &numbers[cut..cut + COLUMNS]),
-            (&[ROWS, 1], &numbers[cut + COLUMNS..]),
-        ];
-        let inputs = parts.iter().enumerate().map(|(i, (shape, data))| Input {
-            name: format!("x{i}"),
-            value: Tensor::new(shape, data.to_vec()).expect("input"),
-            grad: true,
-        });
-        let weights = Tensor::new(&[ROWS, COLUMNS], numbers[..cut].to_vec()).expect("cotangent");
-        let program = Program {
-            inputs: inputs.collect(),
-            outputs: vec!["last".into(), "sum".into(), "middle".into()],
-            cotangents: vec![("last".into(), weights), ("sum".into(), Tensor::scalar(0.5))],
-            emit: &|_, x| Ok(emit(x, &steps)),
+        let run = |numbers: &[f32], executor: &executor::Executor| {
+            let parts: [(&[usize], &[f32]); 3] = [
+                (&[ROWS, COLUMNS], &numbers[..CUT]),
+                (&[COLUMNS], &numbers[CUT..CUT + COLUMNS]),
+                (&[ROWS, 1], &numbers[CUT + COLUMNS..]),
+            ];
+            let inputs = parts.iter().enumerate().map(|(i, (shape, data))| Input {
+                name: format!("x{i}"),
+                value: Tensor::new(shape, data.to_vec()).expect("input"),
+                grad: true,
+            });
+            let weights = Tensor::new(&[ROWS, COLUMNS], numbers[..CUT].to_vec()).expect("cotangent");
+            let program = Program {
+                inputs: inputs.collect(),
+                outputs: vec!["last".into(), "sum".into(), "middle".into()],
+                cotangents: vec![("last".into(), weights), ("sum".into(), Tensor::scalar(0.5))],
+                emit: &|_, x| Ok(emit(x, &steps)),
+            };
+            executor::run(&program, executor).map_err(|e| TestCaseError::fail(format!("{executor}: {e:?}")))
         };
-        let mut wanted: Option<Vec<_>> = None;
-        for executor in executor::all() {
-            let results = executor::run(&program, &executor).map_err(|e| TestCaseError::fail(format!("{executor}: {e:?}")))?;
-            match &wanted {
-                None => wanted = Some(results),
-                Some(wanted) => {
-                    for ((name, got), (_, want)) in results.iter().zip(wanted) {
-                        let difference = compare(name, got, want, Tolerance { rtol: 2e-4, atol: 2e-5 });
-                        prop_assert!(difference.fault.is_none(), "{executor}: {:?}", difference.fault);
-                    }
-                }
+        let executors = executor::all();
+        let wanted = run(&numbers, &executors[0])?;
+        let mut noise = vec![0.0f64; wanted.len()];
+        for seed in 1..=NUDGES {
+            for (noise, ((_, at), (_, want))) in noise.iter_mut().zip(run(&nudged(&numbers, seed), &executors[0])?.iter().zip(&wanted)) {
+                *noise = noise.max(compare("", at, want, Tolerance { rtol: 0.0, atol: 1.0 }).largest);
+            }
+        }
+        for executor in &executors[1..] {
+            for (((name, got), (_, want)), noise) in run(&numbers, executor)?.iter().zip(&wanted).zip(&noise) {
+                let difference = compare(name, got, want, Tolerance { rtol: 2e-4, atol: 2e-5 + 4.0 * noise });
+                prop_assert!(difference.fault.is_none(), "{executor}: {:?}", difference.fault);
             }
         }
     }
