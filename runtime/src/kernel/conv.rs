@@ -2,7 +2,7 @@
 
 use super::blocked::{Blocked, Extents, Matrix};
 use super::panels::Panels;
-use super::patches::{Patches, Place, Turned};
+use super::patches::{Patches, Phase, Place, Turned};
 use super::winograd::{Layout, Winograd};
 use super::{
     COMPACT, Chosen, Cpu, NOTHING, PAGE, Then, depthwise, direct, finish, generic, own_workspace, product,
@@ -44,46 +44,19 @@ impl Conv {
         assert_eq!(y.len(), product(&[self.n, self.oh, self.ow, oc]), "conv2d: length of y");
     }
 
+    /// The input gradient as a convolution of dy with the filter turned round, if that is one: with stride one, and no
+    /// more padding than the taps reach.
+    pub(super) fn turned(&self) -> Option<Conv> {
+        let Conv { h, w, c, oh, ow, oc, kh, kw, dh, dw, .. } = *self;
+        let pad_top = (dh * kh.checked_sub(1)?).checked_sub(self.pad_top)?;
+        let pad_left = (dw * kw.checked_sub(1)?).checked_sub(self.pad_left)?;
+        let turned = Conv { h: oh, w: ow, c: oc, oh: h, ow: w, oc: c, pad_top, pad_left, ..*self };
+        (self.sh == 1 && self.sw == 1).then_some(turned)
+    }
+
     /// Channels of x and of y in one group.
     pub(super) fn group_channels(&self) -> (usize, usize) {
         (self.c / self.groups, self.oc / self.groups)
-    }
-}
-
-/// Which pixels and taps meet along one axis in the input gradient, for one remainder of the padded coordinate by the
-/// stride: output coordinate `base + g + t · tap` for the `g`-th such pixel and the `t`-th such tap, counted down.
-#[derive(Copy, Clone)]
-struct Phase {
-    /// First pixel, and how many there are, a stride apart.
-    first: usize,
-    pixels: usize,
-    /// Last tap, the distance between two, and how many there are.
-    origin: usize,
-    step: usize,
-    taps: usize,
-    base: isize,
-    tap: isize,
-}
-
-impl Phase {
-    fn new(
-        remainder: usize,
-        stride: usize,
-        dilation: usize,
-        taps: usize,
-        pad: usize,
-        extent: usize,
-    ) -> Phase {
-        let first = (remainder + stride - pad % stride) % stride;
-        let pixels = extent.saturating_sub(first).div_ceil(stride);
-        let meets = |k: &usize| k * dilation % stride == remainder;
-        let begin = (0..taps).find(meets).unwrap_or(taps);
-        let step = (1..=stride).find(|k| (k * dilation).is_multiple_of(stride)).unwrap_or(stride);
-        let taps = (taps - begin).div_ceil(step);
-        let origin = begin + taps.saturating_sub(1) * step;
-        let base = (first + pad) as isize - (origin * dilation) as isize;
-        let tap = (step * dilation / stride) as isize;
-        Phase { first, pixels, origin, step, taps, base: base.div_euclid(stride as isize), tap }
     }
 }
 

@@ -62,13 +62,7 @@ impl Direct {
 
     /// The way to compute the input gradient, if it suits this path.
     pub fn turned(v: &Conv) -> Option<Direct> {
-        let plain = Direct::new(v, false)?;
-        let Conv { h, w, c, oh, ow, oc, kh, kw, dh, .. } = *v;
-        let pad_top = (dh * (kh - 1)).checked_sub(v.pad_top)?;
-        let pad_left = (kw - 1).checked_sub(v.pad_left)?;
-        let turned =
-            Direct { h: oh, w: ow, c: oc, oh: h, ow: w, oc: c, pad_top, pad_left, turned: true, ..plain };
-        (v.sh == 1 && v.sw == 1).then_some(turned)
+        Some(Direct { turned: true, ..Direct::new(&v.turned()?, false)? })
     }
 
     /// Columns of a strip and whether it has to be a copy.

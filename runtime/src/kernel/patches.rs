@@ -3,6 +3,43 @@
 use super::blocked::{Left, Right, copy, turn};
 use super::micro::Micro;
 
+/// Which pixels and taps meet along one axis in the input gradient, for one remainder of the padded coordinate by the
+/// stride: output coordinate `base + g + t · tap` for the `g`-th such pixel and the `t`-th such tap, counted down.
+#[derive(Copy, Clone)]
+pub(super) struct Phase {
+    /// First pixel, and how many there are, a stride apart.
+    pub first: usize,
+    pub pixels: usize,
+    /// Last tap, the distance between two, and how many there are.
+    pub origin: usize,
+    pub step: usize,
+    pub taps: usize,
+    pub base: isize,
+    pub tap: isize,
+}
+
+impl Phase {
+    pub(super) fn new(
+        remainder: usize,
+        stride: usize,
+        dilation: usize,
+        taps: usize,
+        pad: usize,
+        extent: usize,
+    ) -> Phase {
+        let first = (remainder + stride - pad % stride) % stride;
+        let pixels = extent.saturating_sub(first).div_ceil(stride);
+        let meets = |k: &usize| k * dilation % stride == remainder;
+        let begin = (0..taps).find(meets).unwrap_or(taps);
+        let step = (1..=stride).find(|k| (k * dilation).is_multiple_of(stride)).unwrap_or(stride);
+        let taps = (taps - begin).div_ceil(step);
+        let origin = begin + taps.saturating_sub(1) * step;
+        let base = (first + pad) as isize - (origin * dilation) as isize;
+        let tap = (step * dilation / stride) as isize;
+        Phase { first, pixels, origin, step, taps, base: base.div_euclid(stride as isize), tap }
+    }
+}
+
 /// Patches of images as a matrix: one row per pixel of a grid, one column per tap and channel.
 ///
 /// Tap (ty, tx) of grid pixel (gy, gx) is the source pixel at row `base[0] + gy · step[0] + ty · tap[0]` and column

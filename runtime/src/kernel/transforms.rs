@@ -17,7 +17,7 @@
     allow(dead_code, unused_macros, unused_imports)
 )]
 
-use super::micro::{Vector, unrolled};
+use super::micro::{Vector, unrolled, zeros};
 use super::{COMPACT, Cpu, Level};
 use core::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 
@@ -143,14 +143,14 @@ pub(super) unsafe fn input<V: Vector>(pixels: &[*const f32; POINTS], c: usize, t
     // SAFETY: the caller's.
     unsafe {
         for at in (0..c).step_by(V::LANES) {
-            let mut columns = [[V::zero(); IN]; IN];
+            let mut columns: [[V; IN]; IN] = zeros();
             for x in 0..IN {
-                let mut d = [V::zero(); IN];
+                let mut d: [V; IN] = zeros();
                 unrolled!(IN, Y => { d[Y] = V::load(pixels[Y * IN + x].add(at)); });
                 columns[x] = input_line(d);
             }
             for y in 0..IN {
-                let mut d = [V::zero(); IN];
+                let mut d: [V; IN] = zeros();
                 unrolled!(IN, X => { d[X] = columns[X][y]; });
                 let row = input_line(d);
                 unrolled!(IN, X => { row[X].store(to.add((y * IN + X) * c + at)); });
@@ -174,9 +174,9 @@ pub(super) unsafe fn filter<V: Vector>(taps: &Taps, to: *mut f32, point: usize) 
             for at in (0..taps.columns).step_by(V::LANES) {
                 let from = taps.from.add(row * taps.row + at);
                 let to = to.add(row * COLUMNS + at);
-                let mut columns = [[V::zero(); IN]; 3];
+                let mut columns: [[V; IN]; 3] = zeros();
                 for x in 0..3 {
-                    let mut g = [V::zero(); 3];
+                    let mut g: [V; 3] = zeros();
                     unrolled!(3, Y => { g[Y] = V::load(from.add((Y * 3 + x) * taps.tap)); });
                     columns[x] = filter_line(g);
                 }
@@ -202,14 +202,14 @@ pub(super) unsafe fn output<V: Vector>(products: *const f32, to: &Outputs) {
     // SAFETY: the caller's.
     unsafe {
         for at in (0..width).step_by(V::LANES) {
-            let mut half = [[V::zero(); OUT]; IN];
+            let mut half: [[V; OUT]; IN] = zeros();
             for x in 0..IN {
-                let mut m = [V::zero(); IN];
+                let mut m: [V; IN] = zeros();
                 unrolled!(IN, Y => { m[Y] = V::load(products.add((Y * IN + x) * COLUMNS + at)); });
                 half[x] = output_line(m);
             }
             for y in 0..rows {
-                let mut m = [V::zero(); IN];
+                let mut m: [V; IN] = zeros();
                 unrolled!(IN, X => { m[X] = half[X][y]; });
                 let row = output_line(m);
                 unrolled!(OUT, X => {

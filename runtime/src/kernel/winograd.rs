@@ -76,13 +76,9 @@ impl Winograd {
 
     /// The convolution, or its input gradient, as loop bounds.
     fn of(v: &Conv, turned: bool) -> Option<Winograd> {
-        let Conv { n, h, w, c, oh, ow, oc, pad_top, pad_left, .. } = *v;
-        Some(if turned {
-            let (pad_top, pad_left) = (2usize.checked_sub(pad_top)?, 2usize.checked_sub(pad_left)?);
-            Winograd { n, h: oh, w: ow, c: oc, oh: h, ow: w, oc: c, pad_top, pad_left }
-        } else {
-            Winograd { n, h, w, c, oh, ow, oc, pad_top, pad_left }
-        })
+        let v = if turned { v.turned()? } else { *v };
+        let Conv { n, h, w, c, oh, ow, oc, pad_top, pad_left, .. } = v;
+        Some(Winograd { n, h, w, c, oh, ow, oc, pad_top, pad_left })
     }
 
     fn suits(v: &Conv) -> bool {

@@ -35,7 +35,7 @@ pub enum Flow {
 }
 
 /// Functions that `fit` calls; each does nothing unless overridden. An error ends training with that error.
-#[allow(unused_variables)]
+#[allow(unused_variables)] // Parameters keep the names that they are documented and overridden by.
 pub trait Callback {
     /// Before the first epoch.
     fn on_train_begin(&mut self, model: &mut Model) -> Result<()> {
