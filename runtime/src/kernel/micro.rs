@@ -27,13 +27,13 @@ pub(super) trait Vector: Copy {
     type Mask: Copy;
     /// Whether a load with a mask costs no more than one without.
     const FREE_MASKS: bool;
-    /// Terms per round of the inner loop over rows, where addresses with two registers do not exist: the rows then
-    /// have a pointer each, and the terms of a round constant offsets.
-    const UNROLL: usize = 1;
-    /// Whether there are few kernels: tiles of several vectors have none cut short, and only the largest are unrolled.
+    /// Whether addresses with two registers do not exist: the rows then have a pointer each. Such loops take one term
+    /// a round, since LLVM orders the terms of a longer round by their sums: chains that wait, and more live vectors
+    /// than registers.
+    const POINTERS: bool = false;
+    /// Whether there are few kernels: tiles of several vectors have none cut short.
     const FEW: bool = false;
-    /// Tiles of fewer rows have little code where their last vector is cut short or the only one: they are not unrolled,
-    /// and one vector that is whole runs as if it were cut short.
+    /// In tiles of fewer rows one vector that is whole runs as if it were cut short, to have less code.
     const SMALL: usize = 0;
     /// Whether products are rounded before they are added, and sums that are added to c begin with it.
     const STRICT: bool;
@@ -190,46 +190,34 @@ unsafe fn sums<V: Vector, const R: usize, const N: usize, const BY_COLUMNS: bool
         let mut segments = segments;
         while segments > 0 {
             segments -= 1;
-            // Row i of a by rows is `bases[i / 3] + (i % 3) · a_step`: few enough pointers to stay in registers.
+            // Row i of a by rows has a pointer of its own, or is `bases[i / 3] + (i % 3) · a_step`: few enough
+            // pointers to stay in registers.
+            let mut rows: [*const f32; R] = zeros();
             let mut bases: [*const f32; GROUPS] = zeros();
             let mut column = a;
             if !BY_COLUMNS {
+                unrolled!(R, I => { rows[I] = a.wrapping_add(I * a_step); });
                 unrolled!(GROUPS, I => { bases[I] = a.wrapping_add(I * 3 * a_step); });
             }
             let mut left = k;
-            if V::UNROLL > 1 && !BY_COLUMNS && !(V::FEW && R * N < 8 || (N == 1 || PART) && R < V::SMALL) {
-                let mut rows = [a; R];
-                unrolled!(R, I => { rows[I] = a.wrapping_add(I * a_step); });
-                // Tested at its end, as compilers leave it where they optimize for size.
-                if left >= V::UNROLL {
-                    loop {
-                        unrolled!(V::UNROLL, U => {
-                            let row = vectors::<V, N, PART>(b, mask);
-                            unrolled!(R, I => {
-                                let value = V::splat(*rows[I].add(U));
-                                unrolled!(N, J => { acc[I][J] = acc[I][J].multiply_add(value, row[J]); });
-                            });
-                            b = b.wrapping_add(b_step);
-                        });
-                        unrolled!(R, I => { rows[I] = rows[I].wrapping_add(V::UNROLL); });
-                        left -= V::UNROLL;
-                        if left < V::UNROLL {
-                            break;
-                        }
-                    }
-                }
-                unrolled!(GROUPS, I => { bases[I] = bases[I].wrapping_add(k - left); });
-            }
             if left > 0 {
+                // Tested at its end, as compilers leave it where they optimize for size.
                 loop {
                     let row = vectors::<V, N, PART>(b, mask);
                     unrolled!(R, I => {
-                        let from = if BY_COLUMNS { column.add(I) } else { bases[I / 3].add(I % 3 * a_step) };
-                        let value = V::splat(*from);
+                        let value = V::splat(if BY_COLUMNS {
+                            *column.add(I)
+                        } else if V::POINTERS {
+                            *rows[I]
+                        } else {
+                            *bases[I / 3].add(I % 3 * a_step)
+                        });
                         unrolled!(N, J => { acc[I][J] = acc[I][J].multiply_add(value, row[J]); });
                     });
                     if BY_COLUMNS {
                         column = column.wrapping_add(a_step);
+                    } else if V::POINTERS {
+                        unrolled!(R, I => { rows[I] = rows[I].wrapping_add(1); });
                     } else {
                         unrolled!(GROUPS, I => { bases[I] = bases[I].wrapping_add(1); });
                     }

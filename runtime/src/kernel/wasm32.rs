@@ -13,8 +13,7 @@ struct F32x4<const FUSED: bool>(v128);
 impl<const FUSED: bool> Vector for F32x4<FUSED> {
     const LANES: usize = 4;
     const FREE_MASKS: bool = false;
-    // Many terms at once run out of registers where nothing schedules them.
-    const UNROLL: usize = if COMPACT { 2 } else { 4 };
+    const POINTERS: bool = true;
     const FEW: bool = COMPACT;
     const SMALL: usize = if COMPACT {
         usize::MAX
