@@ -269,6 +269,7 @@ impl Blocked<'_> {
                 for column in (0..width).step_by(full) {
                     let columns = full.min(width - column);
                     let vectors = columns.div_ceil(micro.lanes);
+                    let whole = b.is_some();
                     let (b, b_step) = match (b, self.right.in_place(p, j + column)) {
                         (Some(b), _) => (b[column * k..].as_ptr(), columns.next_multiple_of(micro.lanes)),
                         (None, Some(in_place)) => in_place,
@@ -286,6 +287,7 @@ impl Blocked<'_> {
                         c: unsafe { c.add(place + j + column) },
                         c_step: self.c_step,
                         tail: columns - (vectors - 1) * micro.lanes,
+                        whole,
                         add: p > 0,
                     };
                     // SAFETY: `family` chose kernels of this machine; the tile is inside a, b and this part of c.

@@ -130,6 +130,7 @@ fn tile(micro: &Micro) -> f64 {
             c: black_box(&mut c).as_mut_ptr(),
             c_step: columns,
             tail: micro.lanes,
+            whole: true,
             add: false,
         };
         // SAFETY: the slices have the lengths of the largest tile, and `family` chose kernels of this machine.

@@ -11,6 +11,8 @@ use core::ops::Range;
 
 /// Elements of a strip of an image.
 const STRIP: usize = 1 << 15;
+/// Lanes of the widest vector.
+const WIDEST: usize = 16;
 /// Elements of the largest filter that is read again for every row of pixels.
 const FILTER: usize = 1 << 16;
 
@@ -89,8 +91,10 @@ impl Direct {
         if copied { product(&[self.span(self.strip_rows()).min(self.h), columns, self.c]) } else { 0 }
     }
 
+    /// Elements of a copied filter: it is turned, or its last row cannot be read to the end of a vector.
     fn filter(&self) -> usize {
-        if self.turned { self.kh * self.kw * self.c * self.oc } else { 0 }
+        let copied = self.turned || !self.filter_grad && !self.oc.is_multiple_of(WIDEST);
+        if copied { self.kh * self.kw * self.c * self.oc + WIDEST } else { 0 }
     }
 
     /// The most tasks the work is worth, a few columns costing as much as a vector of them.
@@ -192,22 +196,29 @@ impl Direct {
         #[cfg(target_arch = "x86_64")]
         let planar = self.planar_here(cpu, workspace.len());
         let (filter, space) = workspace.split_at_mut(self.filter());
-        let w = if self.turned {
-            let part = self.c * self.oc;
-            for (to, from) in filter.chunks_exact_mut(part).zip(w.chunks_exact(part).rev()) {
-                turn(micro, from, self.c, self.c, self.oc, self.oc, to);
-            }
-            &*filter
-        } else {
+        let len = w.len();
+        assert!(len == product(&[self.kh, self.kw, self.c, self.oc]), "conv2d: length of the filter");
+        let w = if filter.is_empty() {
             w
+        } else {
+            let (taps, rest) = filter.split_at_mut(len);
+            let part = self.c * self.oc;
+            if self.turned {
+                for (to, from) in taps.chunks_exact_mut(part).zip(w.chunks_exact(part).rev()) {
+                    turn(micro, from, self.c, self.c, self.oc, self.oc, to);
+                }
+            } else {
+                copy(w, taps);
+            }
+            rest.fill(0.0);
+            &*filter
         };
         #[cfg(target_arch = "x86_64")]
         if let Some((planar, tasks)) = planar {
-            planar.convolve(cpu, tasks, x, w, y, space, then);
+            planar.convolve(cpu, tasks, x, &w[..len], y, space, then);
             return true;
         }
         assert!(x.len() == product(&[self.n, self.h, self.w, self.c]), "conv2d: length of x");
-        assert!(w.len() == product(&[self.kh, self.kw, self.c, self.oc]), "conv2d: length of the filter");
         assert!(y.len() == product(&[self.n, self.oh, self.ow, self.oc]), "conv2d: length of y");
         let rows = self.strip_rows();
         let per_image = self.oh.div_ceil(rows);
@@ -273,6 +284,8 @@ impl Direct {
                         c: unsafe { y.add(((image * self.oh + oy) * self.ow + from) * self.oc + j) },
                         c_step: self.oc,
                         tail: width - (vectors - 1) * micro.lanes,
+                        // A copied filter goes on behind its last row.
+                        whole: true,
                         add: false,
                     };
                     // SAFETY: `family` chose kernels of this machine. Tap row t of pixel (oy, ox) begins at strip row
@@ -322,7 +335,7 @@ impl Direct {
                 for first in (0..self.oh).step_by(rows) {
                     let rows = first..self.oh.min(first + rows);
                     let (top, strip) = self.load(x, image, &rows, space);
-                    let dy = &dy[image * self.oh * self.ow * self.oc..][..self.oh * self.ow * self.oc];
+                    let dy = &dy[image * self.oh * self.ow * self.oc..];
                     for unit in own.clone() {
                         let (ky, part) = (unit / parts, unit % parts);
                         let part = spread(line, micro.rows, part, parts);
@@ -338,7 +351,7 @@ impl Direct {
     /// Adds what a strip contributes to part of a row of taps.
     ///
     /// # Safety
-    /// The operands have the lengths of their shapes, and these rows of dw are nobody else's.
+    /// dy begins with the image; the operands have the lengths of their shapes, and these rows of dw are nobody else's.
     unsafe fn grad_unit(
         &self,
         micro: &Micro,
@@ -362,6 +375,7 @@ impl Direct {
         for j in (0..self.oc).step_by(micro.columns()) {
             let width = micro.columns().min(self.oc - j);
             let vectors = width.div_ceil(micro.lanes);
+            let last = (end * self.ow - 1) * self.oc + j;
             let tile = Tile {
                 k: self.ow,
                 segments: end - begin,
@@ -374,6 +388,7 @@ impl Direct {
                 c: unsafe { dw.add((ky * self.kw * self.c + part.start) * self.oc + j) },
                 c_step: self.oc,
                 tail: width - (vectors - 1) * micro.lanes,
+                whole: last + vectors * micro.lanes <= dy.len(),
                 add: true,
             };
             // SAFETY: `family` chose kernels of this machine. The tap row of output pixel (oy, ox) begins at strip row

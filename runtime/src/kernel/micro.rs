@@ -75,6 +75,8 @@ pub(super) struct Tile {
     pub c_step: usize,
     /// Columns in the last vector.
     pub tail: usize,
+    /// Whether all lanes of the last vector of each row of b can be read.
+    pub whole: bool,
     /// Whether to add to c instead of overwriting it.
     pub add: bool,
 }
@@ -147,7 +149,7 @@ pub(super) unsafe fn tile<V: Vector, const R: usize, const N: usize, const BY_CO
     unsafe {
         let mask = V::mask(t.tail);
         let part = t.tail != V::LANES && !(V::FEW && N > 1);
-        let acc = if V::FREE_MASKS || part || (N == 1 && R < V::SMALL) {
+        let acc = if V::FREE_MASKS || part && !t.whole || (N == 1 && R < V::SMALL) {
             sums::<V, R, N, BY_COLUMNS, true>(t, mask)
         } else {
             sums::<V, R, N, BY_COLUMNS, false>(t, mask)

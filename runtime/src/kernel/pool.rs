@@ -1,4 +1,6 @@
 //! Pooling over NHWC images, vectorised over channels.
+// WebAssembly with vectors has loops of its own.
+#![cfg_attr(all(target_arch = "wasm32", target_feature = "simd128"), allow(dead_code, unused_imports))]
 
 use super::vector::{add_lanes, by_channels, by_few_channels, lanes, leveled, set_lanes};
 use super::{COMPACT, Chosen, Cpu, Shared, generic, product};
@@ -45,14 +47,14 @@ impl Pool2d {
 
     /// Rows of x under the windows of output row `oy`.
     #[inline(always)]
-    fn rows(&self, oy: usize) -> (usize, usize) {
+    pub(super) fn rows(&self, oy: usize) -> (usize, usize) {
         let from = oy * self.sh;
         (from.saturating_sub(self.pad_top), (from + self.kh).saturating_sub(self.pad_top).min(self.h))
     }
 
     /// Columns of x under the windows of output column `ox`.
     #[inline(always)]
-    fn columns(&self, ox: usize) -> (usize, usize) {
+    pub(super) fn columns(&self, ox: usize) -> (usize, usize) {
         let from = ox * self.sw;
         (from.saturating_sub(self.pad_left), (from + self.kw).saturating_sub(self.pad_left).min(self.w))
     }
@@ -89,6 +91,9 @@ pub fn max_pool2d(cpu: &Cpu, v: &Pool2d, x: &[f32], y: &mut [f32]) {
         // SAFETY: each image has its own range of y.
         let y = unsafe { y.range(image * to, to) };
         let (one, x) = (&v.one(), &x[image * from..(image + 1) * from]);
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        super::wasm32::pool::max(one, x, y);
+        #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
         leveled!(cpu.level(), max_image(one: &Pool2d, x: &[f32], y: &mut [f32]));
     });
 }
@@ -109,6 +114,9 @@ pub fn max_pool2d_grad(cpu: &Cpu, v: &Pool2d, x: &[f32], dy: &[f32], dx: &mut [f
         let dx = unsafe { dx.range(image * from, from) };
         let (one, x) = (&v.one(), &x[image * from..(image + 1) * from]);
         let dy = &dy[image * to..(image + 1) * to];
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        super::wasm32::pool::max_grad(one, x, dy, dx);
+        #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
         leveled!(cpu.level(), max_grad_image(one: &Pool2d, x: &[f32], dy: &[f32], dx: &mut [f32]));
     });
 }

@@ -1,5 +1,7 @@
 //! Microkernels for WebAssembly with 128-bit vectors, with fused multiply-add and strict.
 
+pub(super) mod pool;
+
 use super::micro::{Kernel, Micro, Tile, Vector, kernels, tile, unrolled};
 #[cfg(target_feature = "relaxed-simd")]
 use super::transforms::transforms;

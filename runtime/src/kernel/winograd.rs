@@ -359,6 +359,7 @@ impl Winograd {
                         c: part.products[start * output + point * COLUMNS + at..].as_mut_ptr(),
                         c_step: output,
                         tail: columns - (vectors - 1) * micro.lanes,
+                        whole: true,
                         add: p > 0,
                     };
                     // SAFETY: `family` chose kernels of this machine; the tile is inside the three areas.
