@@ -2,8 +2,8 @@
 //! SC 2011). The n-th number of a stream is a function of (key, counter), so every device draws the same
 //! stream and a run is resumed by storing one counter.
 
-const M0: u64 = 0xD251_1F53;
-const M1: u64 = 0xCD9E_8D57;
+pub(crate) const M0: u64 = 0xD251_1F53;
+pub(crate) const M1: u64 = 0xCD9E_8D57;
 const W0: u32 = 0x9E37_79B9;
 const W1: u32 = 0xBB67_AE85;
 
@@ -19,6 +19,13 @@ impl Philox {
     #[inline(always)]
     pub(crate) fn new(key: [u32; 2]) -> Philox {
         Philox(key)
+    }
+
+    /// The key of this round.
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    #[inline(always)]
+    pub(crate) fn key(&self) -> [u32; 2] {
+        self.0
     }
 
     /// One round of one block.

@@ -1,4 +1,6 @@
 //! Uniform random numbers by Philox, many counters at a time.
+// WebAssembly with vectors has loops of its own.
+#![cfg_attr(all(target_arch = "wasm32", target_feature = "simd128"), allow(dead_code, unused_imports))]
 
 use super::vector::leveled;
 use super::{COMPACT, Chosen, Cpu, Shared};
@@ -25,10 +27,12 @@ pub fn uniform(cpu: &Cpu, key: [u32; 2], stream: u32, y: &mut [f32]) {
         // SAFETY: each task has its own range of y.
         let y = unsafe { y.range(from, CHUNK.min(n - from)) };
         let first = (from / 4) as u32;
-        if cfg!(gradling_fast) {
-            // Arrays become no vectors where little is unrolled.
-            return few(key, stream, first, y);
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        {
+            let done = super::wasm32::random::uniform(key, stream, first, y);
+            few(key, stream, first + (done / 4) as u32, &mut y[done..]);
         }
+        #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
         leveled!(cpu.level(), many(key: [u32; 2], stream: u32, first: u32, y: &mut [f32]));
     };
     match n.div_ceil(CHUNK) {

@@ -328,8 +328,8 @@ fn short_of(identity: f32, f: impl Fn(f32, f32) -> f32, x: &[f32], mid: usize, y
 /// Few columns: 16 rows side by side make one wide row of partial results.
 #[inline(always)]
 fn narrow(kind: Reduce, x: &[f32], y: &mut [f32]) {
-    if COMPACT {
-        return narrow_of(kind.identity(), |acc, row| fold_compact(kind, acc, row), x, y);
+    if ONE_FOLD {
+        return narrow_of(kind.identity(), |acc, row| fold_any(kind, acc, row), x, y);
     }
     match kind {
         Reduce::Sum => narrow_of(0.0, fold(|a, b| a + b), x, y),
@@ -370,8 +370,11 @@ fn fold(f: impl Fn(f32, f32) -> f32) -> impl Fn(&mut [f32], &[f32]) {
     }
 }
 
-/// As `fold`, one loop for all kinds.
-fn fold_compact(kind: Reduce, acc: &mut [f32], row: &[f32]) {
+/// Whether [`fold_any`] takes the place of a loop for each kind: it is small, and in pages it has vectors.
+const ONE_FOLD: bool = COMPACT || cfg!(all(target_arch = "wasm32", target_feature = "simd128"));
+
+/// As `fold`, one function for all kinds.
+fn fold_any(kind: Reduce, acc: &mut [f32], row: &[f32]) {
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     super::wasm32::fold(kind, acc, row);
     #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
@@ -381,8 +384,8 @@ fn fold_compact(kind: Reduce, acc: &mut [f32], row: &[f32]) {
 /// Many columns: row after row, `WIDTH` columns at a time. Row `r` of x begins at `r · stride`.
 #[inline(always)]
 fn wide(kind: Reduce, x: &[f32], mid: usize, stride: usize, y: &mut [f32]) {
-    if COMPACT {
-        return wide_of(kind.identity(), |acc, row| fold_compact(kind, acc, row), x, mid, stride, y);
+    if ONE_FOLD {
+        return wide_of(kind.identity(), |acc, row| fold_any(kind, acc, row), x, mid, stride, y);
     }
     match kind {
         Reduce::Sum => wide_of(0.0, fold(|a, b| a + b), x, mid, stride, y),

@@ -1,6 +1,7 @@
 //! Microkernels for WebAssembly with 128-bit vectors, with fused multiply-add and strict.
 
 pub(super) mod pool;
+pub(super) mod random;
 
 use super::micro::{Kernel, Micro, Tile, Vector, kernels, tile, unrolled};
 #[cfg(target_feature = "relaxed-simd")]
@@ -251,30 +252,35 @@ unsafe fn depthwise_pixel<const N: usize>(
     });
 }
 
-/// Joins a row to partial results, element by element: [`reduce`](super::reduce) in compact builds.
+/// Joins a row to partial results, element by element: [`reduce`](super::reduce) of pages.
 pub(super) fn fold(kind: Reduce, acc: &mut [f32], row: &[f32]) {
-    let n = acc.len().min(row.len());
-    let (acc, row) = (&mut acc[..n], &row[..n]);
-    let whole = n / 4 * 4;
-    let mut i = 0;
-    while i < whole {
-        // SAFETY: four elements from `i` on are inside both slices, which have `n` elements.
-        unsafe {
-            let (a, b) = (v128_load(acc.as_ptr().add(i).cast()), v128_load(row.as_ptr().add(i).cast()));
+    match kind {
+        Reduce::Sum => fold_by(kind, acc, row, |a, b| f32x4_add(a, b)),
+        _ => fold_by(kind, acc, row, |a, b| {
             let nan = f32x4_ne(a, a);
-            let joined = match kind {
-                Reduce::Sum => f32x4_add(a, b),
-                Reduce::Prod => f32x4_mul(a, b),
+            match kind {
                 Reduce::Max => v128_bitselect(a, b, v128_or(f32x4_gt(a, b), nan)),
                 Reduce::Min => v128_bitselect(a, b, v128_or(f32x4_lt(a, b), nan)),
-            };
-            v128_store(acc.as_mut_ptr().add(i).cast(), joined);
-        }
-        i += 4;
+                _ => f32x4_mul(a, b),
+            }
+        }),
     }
-    while i < n {
-        acc[i] = kind.join(acc[i], row[i]);
-        i += 1;
+}
+
+#[inline(always)]
+fn fold_by(kind: Reduce, acc: &mut [f32], row: &[f32], join: impl Fn(v128, v128) -> v128) {
+    let len = acc.len().min(row.len());
+    let (acc, rest) = acc[..len].as_chunks_mut::<4>();
+    let (row, row_rest) = row[..len].as_chunks::<4>();
+    for (acc, row) in acc.iter_mut().zip(row) {
+        // SAFETY: both are four elements.
+        unsafe {
+            let to = acc.as_mut_ptr().cast();
+            v128_store(to, join(v128_load(to), v128_load(row.as_ptr().cast())));
+        }
+    }
+    for (acc, x) in rest.iter_mut().zip(row_rest) {
+        *acc = kind.join(*acc, *x);
     }
 }
 
