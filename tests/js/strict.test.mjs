@@ -34,6 +34,18 @@ const models = {
     layers.flatten(),
     layers.dense({ units: 10, activation: 'softmax', kernelInitializer }),
   ],
+  pools: ({ layers }) => [
+    layers.conv2d({ ...first, filters: 7, kernelSize: 3, activation: 'tanh' }),
+    layers.maxPooling2d({ poolSize: 3, strides: 2, padding: 'same' }),
+    layers.conv2d({ filters: 3, kernelSize: 2, kernelInitializer }),
+    layers.maxPooling2d({ poolSize: 2, padding: 'same' }),
+    layers.conv2d({ filters: 1, kernelSize: 1, kernelInitializer }),
+    layers.maxPooling2d({ poolSize: 2, strides: 1 }),
+    layers.conv2d({ filters: 6, kernelSize: 2, kernelInitializer }),
+    layers.maxPooling2d({ poolSize: [2, 3], strides: 3 }),
+    layers.flatten(),
+    layers.dense({ units: 10, activation: 'softmax', kernelInitializer }),
+  ],
 };
 
 /** FNV-1a over the bits of the weights after training. */
@@ -59,6 +71,7 @@ const recorded = [
   ['an MLP from gradling/mlp', mlp, models.mlp, 2, '0x640139e4bae0112d'],
   ['LeNet-5', full, models.lenet, 1, '0x3540cb079ced7773'],
   ['a net of strides and dilation', full, models.strided, 1, '0x4f36eb57bf911814'],
+  ['a net of pools', full, models.pools, 1, '0xaa977515fc3ae437'],
 ];
 
 for (const [name, tf, layers, epochs, hash] of recorded) {

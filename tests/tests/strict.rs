@@ -47,6 +47,21 @@ fn strided() -> Sequential {
         .add(Dense::new(10).activation(Activation::Softmax))
 }
 
+/// Windows that overlap, are padded or leave cells out, on numbers of channels that are no multiple of a vector.
+fn pools() -> Sequential {
+    Sequential::new()
+        .add(Conv2D::new(7, [3, 3]).activation(Activation::Tanh))
+        .add(MaxPooling2D::new([3, 3]).strides([2, 2]).padding(Padding::Same))
+        .add(Conv2D::new(3, [2, 2]))
+        .add(MaxPooling2D::new([2, 2]).padding(Padding::Same))
+        .add(Conv2D::new(1, [1, 1]))
+        .add(MaxPooling2D::new([2, 2]).strides([1, 1]))
+        .add(Conv2D::new(6, [2, 2]))
+        .add(MaxPooling2D::new([2, 3]).strides([3, 3]))
+        .add(Flatten::new())
+        .add(Dense::new(10).activation(Activation::Softmax))
+}
+
 /// Layers that the npm package does not have.
 fn mobile() -> Sequential {
     Sequential::new()
@@ -86,6 +101,7 @@ fn training_gives_the_recorded_bits_at_every_level() {
         ("MLP", mlp as fn() -> Sequential, 2, 0x6401_39e4_bae0_112d),
         ("LeNet-5", lenet, 1, 0x3540_cb07_9ced_7773),
         ("strided", strided, 1, 0x4f36_eb57_bf91_1814),
+        ("pools", pools, 1, 0xaa97_7515_fc3a_e437),
         ("depthwise", mobile, 1, 0x9717_29d7_49b8_f2a6),
     ];
     let mut wrong = Vec::new();

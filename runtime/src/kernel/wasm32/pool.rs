@@ -40,6 +40,12 @@ fn channels(at: usize, c: usize, twice: bool) -> (usize, usize) {
     }
 }
 
+/// Where `value` takes the place of the largest number so far: of a number or of NaN, but not of an equal one.
+#[inline(always)]
+fn above(value: v128, best: v128) -> v128 {
+    v128_or(f32x4_gt(value, best), v128_and(f32x4_ne(best, best), f32x4_eq(value, value)))
+}
+
 /// The largest cell of each window of one image, as [`max_pool2d`](crate::kernel::max_pool2d).
 ///
 /// # Panics
@@ -54,19 +60,35 @@ pub(in crate::kernel) fn max(v: &Pool2d, x: &[f32], y: &mut [f32]) {
             let mut at = 0;
             while at < v.c {
                 let (from, channels) = channels(at, v.c, true);
+                let to = (oy * v.ow + ox) * v.c + from;
+                if right - left == 2 && bottom - top == 2 {
+                    let corner = x.as_ptr().wrapping_add((top * v.w + left) * v.c + from);
+                    // SAFETY: the four cells are on the image, the pixel on y, and all have these channels.
+                    unsafe {
+                        let larger = |best: v128, place: usize| {
+                            let value = load(corner.add(place), channels);
+                            v128_bitselect(value, best, above(value, best))
+                        };
+                        let line = v.w * v.c;
+                        let best = larger(larger(load(corner, channels), v.c), line);
+                        let best = larger(best, line + v.c);
+                        store(y.as_mut_ptr().add(to), best, channels);
+                    }
+                    at += 4;
+                    continue;
+                }
                 let mut best = f32x4_splat(if empty { f32::NEG_INFINITY } else { f32::NAN });
                 for iy in top..bottom {
                     let mut cell = x.as_ptr().wrapping_add((iy * v.w + left) * v.c + from);
                     for _ in left..right {
                         // SAFETY: the cell is on the image and has these channels.
                         let value = unsafe { load(cell, channels) };
-                        let wins = v128_or(f32x4_gt(value, best), f32x4_ne(best, best));
-                        best = v128_bitselect(value, best, wins);
+                        best = v128_bitselect(value, best, above(value, best));
                         cell = cell.wrapping_add(v.c);
                     }
                 }
                 // SAFETY: the pixel is on y and has these channels.
-                unsafe { store(y.as_mut_ptr().add((oy * v.ow + ox) * v.c + from), best, channels) };
+                unsafe { store(y.as_mut_ptr().add(to), best, channels) };
                 at += 4;
             }
         }
@@ -81,7 +103,10 @@ pub(in crate::kernel) fn max_grad(v: &Pool2d, x: &[f32], dy: &[f32], dx: &mut [f
     assert!(x.len() == v.h * v.w * v.c && dx.len() == x.len() && dy.len() == v.oh * v.ow * v.c);
     // Windows apart write each cell once, others add to it.
     let apart = v.sh >= v.kh && v.sw >= v.kw;
-    dx.fill(0.0);
+    let covered = apart && v.h == v.oh * v.kh && v.w == v.ow * v.kw && v.pad_top + v.pad_left == 0;
+    if !covered {
+        dx.fill(0.0);
+    }
     for oy in 0..v.oh {
         let (top, bottom) = v.rows(oy);
         for ox in 0..v.ow {
@@ -96,6 +121,29 @@ pub(in crate::kernel) fn max_grad(v: &Pool2d, x: &[f32], dy: &[f32], dx: &mut [f
                 let (line, columns) = (v.w * v.c, right - left);
                 // SAFETY: the cells of the window are on the image, the pixel is on dy, and all have these channels.
                 unsafe {
+                    // A sum that begins with zero has no negative zero.
+                    let share = load(dy.as_ptr().add((oy * v.ow + ox) * v.c + from), channels);
+                    let share = f32x4_add(f32x4_splat(0.0), share);
+                    if apart && columns == 2 && bottom - top == 2 {
+                        let places = [corner, corner + v.c, corner + line, corner + line + v.c];
+                        let (x, dx) = (x.as_ptr(), dx.as_mut_ptr());
+                        let first = load(x.add(places[0]), channels);
+                        let second = load(x.add(places[1]), channels);
+                        let two = above(second, first);
+                        let best = v128_bitselect(second, first, two);
+                        let third = load(x.add(places[2]), channels);
+                        let three = above(third, best);
+                        let best = v128_bitselect(third, best, three);
+                        let four = above(load(x.add(places[3]), channels), best);
+                        store(dx.add(places[3]), v128_and(share, four), channels);
+                        let share = v128_andnot(share, four);
+                        store(dx.add(places[2]), v128_and(share, three), channels);
+                        let share = v128_andnot(share, three);
+                        store(dx.add(places[1]), v128_and(share, two), channels);
+                        store(dx.add(places[0]), v128_andnot(share, two), channels);
+                        at += 4;
+                        continue;
+                    }
                     // The first cell of a window of NaN keeps the gradient: only a number takes its place.
                     let mut best = load(x.as_ptr().add(corner), channels);
                     let (mut winner, mut number) = (i32x4_splat(0), i32x4_splat(0));
@@ -103,17 +151,13 @@ pub(in crate::kernel) fn max_grad(v: &Pool2d, x: &[f32], dy: &[f32], dx: &mut [f
                         let mut cell = x.as_ptr().wrapping_add(corner + iy * line);
                         for _ in 0..columns {
                             let value = load(cell, channels);
-                            let first = v128_and(f32x4_ne(best, best), f32x4_eq(value, value));
-                            let wins = v128_or(f32x4_gt(value, best), first);
+                            let wins = above(value, best);
                             best = v128_bitselect(value, best, wins);
                             winner = v128_bitselect(number, winner, wins);
                             number = i32x4_add(number, i32x4_splat(1));
                             cell = cell.wrapping_add(v.c);
                         }
                     }
-                    // A sum that begins with zero has no negative zero.
-                    let share = load(dy.as_ptr().add((oy * v.ow + ox) * v.c + from), channels);
-                    let share = f32x4_add(f32x4_splat(0.0), share);
                     number = i32x4_splat(0);
                     for iy in 0..bottom - top {
                         let mut cell = dx.as_mut_ptr().wrapping_add(corner + iy * line);
