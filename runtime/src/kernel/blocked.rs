@@ -283,6 +283,7 @@ impl Blocked<'_> {
                         a_step,
                         b,
                         b_step,
+                        b_skip: 0,
                         // SAFETY: the row is inside c.
                         c: unsafe { c.add(place + j + column) },
                         c_step: self.c_step,

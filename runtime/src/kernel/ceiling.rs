@@ -127,6 +127,7 @@ fn tile(micro: &Micro) -> f64 {
             a_step: K,
             b: black_box(&b).as_ptr(),
             b_step: columns,
+            b_skip: 0,
             c: black_box(&mut c).as_mut_ptr(),
             c_step: columns,
             tail: micro.lanes,

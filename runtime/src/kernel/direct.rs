@@ -257,6 +257,7 @@ impl Direct {
         let (first, strip) = self.load(x, image, &rows, space);
         let (columns, _) = self.columns();
         let tiles = self.ow.div_ceil(micro.rows);
+        let row = self.c * self.oc;
         for oy in rows {
             let top = oy * self.sh;
             let end = (self.pad_top + self.h).saturating_sub(top).div_ceil(self.dh).min(self.kh);
@@ -269,17 +270,21 @@ impl Direct {
             };
             for tile in 0..tiles {
                 let Range { start: from, end: to } = spread(self.ow, micro.rows, tile, tiles);
+                // Taps that lie beside the image for all pixels of the tile are left out.
+                let beyond = (self.pad_left + self.w).saturating_sub(from * self.sw).min(self.kw);
+                let taps = self.pad_left.saturating_sub((to - 1) * self.sw).min(beyond)..beyond;
                 for j in (0..self.oc).step_by(micro.columns()) {
                     let width = micro.columns().min(self.oc - j);
                     let vectors = width.div_ceil(micro.lanes);
                     let tile = Tile {
-                        k: self.kw * self.c,
+                        k: taps.len() * self.c,
                         segments: end - begin,
                         a_segment: self.dh * columns * self.c,
-                        a: a.wrapping_add(from * self.sw * self.c),
+                        a: a.wrapping_add((from * self.sw + taps.start) * self.c),
                         a_step: self.sw * self.c,
-                        b: w[begin * self.kw * self.c * self.oc..].as_ptr().wrapping_add(j),
+                        b: w.as_ptr().wrapping_add((begin * self.kw + taps.start) * row + j),
                         b_step: self.oc,
+                        b_skip: (self.kw - taps.len()) * row,
                         // SAFETY: output row `oy` of the image is inside y.
                         c: unsafe { y.add(((image * self.oh + oy) * self.ow + from) * self.oc + j) },
                         c_step: self.oc,
@@ -384,6 +389,7 @@ impl Direct {
                 a_step: self.sw * self.c,
                 b: dy[begin * self.ow * self.oc + j..].as_ptr(),
                 b_step: self.oc,
+                b_skip: 0,
                 // SAFETY: the rows of this part are inside dw.
                 c: unsafe { dw.add((ky * self.kw * self.c + part.start) * self.oc + j) },
                 c_step: self.oc,

@@ -57,7 +57,7 @@ pub(super) trait Vector: Copy {
 pub(super) struct Tile {
     /// Terms of the sums per segment.
     pub k: usize,
-    /// Segments of the sums; b goes on from one to the next.
+    /// Segments of the sums.
     pub segments: usize,
     /// Elements between the beginnings of two segments of a.
     pub a_segment: usize,
@@ -69,6 +69,8 @@ pub(super) struct Tile {
     pub b: *const f32,
     /// Elements between two rows of b.
     pub b_step: usize,
+    /// Elements of b left out from one segment to the next.
+    pub b_skip: usize,
     /// Element (0, 0) of c.
     pub c: *mut f32,
     /// Elements between two rows of c.
@@ -182,7 +184,7 @@ unsafe fn sums<V: Vector, const R: usize, const N: usize, const BY_COLUMNS: bool
 ) -> [[V; N]; R] {
     /// Pointers to rows of a, three rows each.
     const GROUPS: usize = 5;
-    let Tile { k, segments, a_segment, mut a, a_step, mut b, b_step, .. } = *t;
+    let Tile { k, segments, a_segment, mut a, a_step, mut b, b_step, b_skip, .. } = *t;
     // SAFETY: the offsets stay inside the operands the caller vouches for.
     unsafe {
         let mut acc: [[V; N]; R] = zeros();
@@ -231,6 +233,7 @@ unsafe fn sums<V: Vector, const R: usize, const N: usize, const BY_COLUMNS: bool
                 }
             }
             a = a.wrapping_add(a_segment);
+            b = b.wrapping_add(b_skip);
         }
         acc
     }

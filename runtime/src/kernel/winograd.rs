@@ -356,6 +356,7 @@ impl Winograd {
                         a_step: input,
                         b: part.filters[point * self.filter_point() + at..].as_ptr(),
                         b_step: COLUMNS,
+                        b_skip: 0,
                         c: part.products[start * output + point * COLUMNS + at..].as_mut_ptr(),
                         c_step: output,
                         tail: columns - (vectors - 1) * micro.lanes,

@@ -46,6 +46,12 @@ fn above(value: v128, best: v128) -> v128 {
     v128_or(f32x4_gt(value, best), v128_and(f32x4_ne(best, best), f32x4_eq(value, value)))
 }
 
+/// The larger numbers, `best` of equal ones.
+#[inline(always)]
+fn larger(best: v128, value: v128) -> v128 {
+    v128_bitselect(value, best, above(value, best))
+}
+
 /// The largest cell of each window of one image, as [`max_pool2d`](crate::kernel::max_pool2d).
 ///
 /// # Panics
@@ -65,13 +71,10 @@ pub(in crate::kernel) fn max(v: &Pool2d, x: &[f32], y: &mut [f32]) {
                     let corner = x.as_ptr().wrapping_add((top * v.w + left) * v.c + from);
                     // SAFETY: the four cells are on the image, the pixel on y, and all have these channels.
                     unsafe {
-                        let larger = |best: v128, place: usize| {
-                            let value = load(corner.add(place), channels);
-                            v128_bitselect(value, best, above(value, best))
-                        };
                         let line = v.w * v.c;
-                        let best = larger(larger(load(corner, channels), v.c), line);
-                        let best = larger(best, line + v.c);
+                        let best = larger(load(corner, channels), load(corner.add(v.c), channels));
+                        let best = larger(best, load(corner.add(line), channels));
+                        let best = larger(best, load(corner.add(line + v.c), channels));
                         store(y.as_mut_ptr().add(to), best, channels);
                     }
                     at += 4;
@@ -83,7 +86,7 @@ pub(in crate::kernel) fn max(v: &Pool2d, x: &[f32], y: &mut [f32]) {
                     for _ in left..right {
                         // SAFETY: the cell is on the image and has these channels.
                         let value = unsafe { load(cell, channels) };
-                        best = v128_bitselect(value, best, above(value, best));
+                        best = larger(best, value);
                         cell = cell.wrapping_add(v.c);
                     }
                 }
