@@ -9,8 +9,9 @@
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering::SeqCst};
 
-/// Looks at `epoch` before a worker goes to sleep: some tens of microseconds, the time of a step that is not split.
-const SPINS: usize = 1 << 14;
+/// Looks at `epoch` before a worker goes to sleep, some tenths of a millisecond: a web worker that sleeps takes longer to
+/// wake than most steps take.
+const SPINS: usize = 1 << 17;
 
 /// Threads that wait for work, and the protocol to hand it out.
 ///
