@@ -67,7 +67,7 @@ pub(in crate::kernel) fn max(v: &Pool2d, x: &[f32], y: &mut [f32]) {
             while at < v.c {
                 let (from, channels) = channels(at, v.c, true);
                 let to = (oy * v.ow + ox) * v.c + from;
-                if right - left == 2 && bottom - top == 2 {
+                if right == left + 2 && bottom == top + 2 {
                     let corner = x.as_ptr().wrapping_add((top * v.w + left) * v.c + from);
                     // SAFETY: the four cells are on the image, the pixel on y, and all have these channels.
                     unsafe {
@@ -106,8 +106,8 @@ pub(in crate::kernel) fn max_grad(v: &Pool2d, x: &[f32], dy: &[f32], dx: &mut [f
     assert!(x.len() == v.h * v.w * v.c && dx.len() == x.len() && dy.len() == v.oh * v.ow * v.c);
     // Windows apart write each cell once, others add to it.
     let apart = v.sh >= v.kh && v.sw >= v.kw;
-    let covered = apart && v.h == v.oh * v.kh && v.w == v.ow * v.kw && v.pad_top + v.pad_left == 0;
-    if !covered {
+    let beside = [v.sh, v.sw, v.pad_top, v.pad_left] == [v.kh, v.kw, 0, 0];
+    if !beside || v.h != v.oh * v.kh || v.w != v.ow * v.kw {
         dx.fill(0.0);
     }
     for oy in 0..v.oh {
