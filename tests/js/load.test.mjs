@@ -1,4 +1,4 @@
-// Loading the core. The first file by name: where all files share one page, nothing has loaded it before.
+// Loading the core. The first file to run where all files share one page: nothing may have loaded it before.
 
 import * as tf from '../../wasm/pkg/index.js';
 import { assert, test } from './harness.mjs';
