@@ -24,6 +24,8 @@ pub mod compose;
 pub mod data;
 pub mod dtype;
 pub mod error;
+#[cfg(feature = "wgsl")]
+pub mod gpu;
 #[cfg(feature = "alloc")]
 pub mod graph;
 #[cfg(feature = "alloc")]

@@ -27,6 +27,9 @@ pub enum Executor {
     /// A plan, with its weights as constants, that was written to a file and read back. Only graphs that
     /// assign no variables have one.
     PlanFile,
+    /// A plan on the GPU.
+    #[cfg(feature = "gpu")]
+    Gpu,
 }
 
 impl fmt::Display for Executor {
@@ -38,12 +41,18 @@ impl fmt::Display for Executor {
             Executor::Plan { level, threads } => write!(f, "plan, {level:?}, {threads} threads"),
             Executor::PlanUnfused => f.write_str("plan, unfused"),
             Executor::PlanFile => f.write_str("plan, read back"),
+            #[cfg(feature = "gpu")]
+            Executor::Gpu => f.write_str("plan, GPU"),
         }
     }
 }
 
 /// Every executor of this machine.
 pub fn all() -> Vec<Executor> {
+    #[cfg(feature = "gpu")]
+    if std::env::var_os(ON_GPU).is_some() {
+        return vec![Executor::Gpu];
+    }
     let mut all = vec![Executor::Tape, Executor::TapePortable, Executor::PlanUnfused];
     all.extend(devices().into_iter().map(|(level, threads)| Executor::Plan { level, threads }));
     all.push(Executor::PlanFile);
@@ -83,6 +92,23 @@ pub struct Runner {
 enum Kind {
     Tape(Graph, Level),
     Plan(Box<Session>),
+    #[cfg(feature = "gpu")]
+    Gpu(Box<gradling::gpu::Session>),
+}
+
+/// Set to anything, the tests run on the GPU alone: it is compared with the same expectations as the processor.
+#[cfg(feature = "gpu")]
+pub const ON_GPU: &str = "GRADLING_TEST_GPU";
+
+/// The adapter that all tests share.
+#[cfg(feature = "gpu")]
+fn gpu() -> Result<gradling::gpu::Gpu, Fault> {
+    static GPU: std::sync::OnceLock<gradling::gpu::Gpu> = std::sync::OnceLock::new();
+    if let Some(gpu) = GPU.get() {
+        return Ok(gpu.clone());
+    }
+    let gpu = gradling::gpu::Gpu::open(None)?;
+    Ok(GPU.get_or_init(|| gpu).clone())
 }
 
 impl Runner {
@@ -109,6 +135,11 @@ impl Runner {
                 let bytes = Plan::compile_frozen(graph, variables, &PlanOptions::default())?.to_bytes()?;
                 Kind::Plan(Box::new(Session::new(Plan::from_bytes(&bytes)?, &Device::default())?))
             }
+            #[cfg(feature = "gpu")]
+            Executor::Gpu => {
+                let plan = Plan::compile(graph, &gradling::gpu::Session::options())?;
+                Kind::Gpu(Box::new(gradling::gpu::Session::new(plan, &gpu()?)?))
+            }
         };
         Ok(Runner { kind, variables: variables.clone() })
     }
@@ -119,6 +150,18 @@ impl Runner {
     pub fn step(&mut self, inputs: &[Tensor]) -> Result<Results, Fault> {
         match &mut self.kind {
             Kind::Tape(graph, level) => replay(graph, *level, inputs, &mut self.variables),
+            #[cfg(feature = "gpu")]
+            Kind::Gpu(session) => {
+                for (i, input) in inputs.iter().enumerate() {
+                    session.set_input(i, input)?;
+                }
+                session.upload(&self.variables);
+                session.run();
+                let values = session.outputs()?;
+                session.download(&mut self.variables)?;
+                let names = session.plan().outputs().iter().map(|o| o.name.clone());
+                Ok(names.zip(values.iter().map(array)).collect())
+            }
             Kind::Plan(session) => {
                 for (i, input) in inputs.iter().enumerate() {
                     session.set_input(i, input)?;

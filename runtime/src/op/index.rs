@@ -27,7 +27,7 @@ pub struct Scatter {
 
 impl Gather {
     /// The result's shape and the loop bounds.
-    fn geometry(&self, name: &str, x: &Shape, indices: Kind) -> Result<(Shape, index::Gather)> {
+    pub(crate) fn geometry(&self, name: &str, x: &Shape, indices: Kind) -> Result<(Shape, index::Gather)> {
         let (axis, batch) = (self.axis as usize, self.batch as usize);
         let (i, dtype) = indices;
         if dtype != DType::I32 {

@@ -21,7 +21,7 @@ macro_rules! rows {
                 match self { $($Enum::$Name => $name,)* }
             }
 
-            /// The value as a WGSL expression of `a` (and `b`).
+            /// The value as a WGSL expression of `a` (and `b`), which may call the functions of `gpu/functions.rs`.
             pub fn wgsl(self) -> &'static str {
                 match self { $($Enum::$Name => $wgsl,)* }
             }
@@ -54,15 +54,15 @@ rows! {
     /// `|x|`
     Abs "abs" "abs(a)" (x) math::abs(x);
     /// -1, 0 or 1
-    Sign "sign" "sign(a)" (x) if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { x };
+    Sign "sign" "select(sign(a), a, nan(a))" (x) if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { x };
     /// `e^x`
     Exp "exp" "exp(a)" (x) math::exp(x);
     /// `e^x - 1`
-    Expm1 "expm1" "select(exp(a) - 1.0, a + 0.5 * a * a, abs(a) < 1e-3)" (x) math::expm1(x);
+    Expm1 "expm1" "exp_minus_one(a)" (x) math::expm1(x);
     /// natural logarithm
     Log "log" "log(a)" (x) math::log(x);
     /// `log(1 + x)`
-    Log1p "log1p" "select(log(1.0 + a), a - 0.5 * a * a, abs(a) < 1e-3)" (x) math::log1p(x);
+    Log1p "log1p" "log_one_plus(a)" (x) math::log1p(x);
     /// square root
     Sqrt "sqrt" "sqrt(a)" (x) math::sqrt(x);
     /// `1 / sqrt(x)`
@@ -74,11 +74,11 @@ rows! {
     /// `1 / (1 + e^-x)`
     Sigmoid "sigmoid" "1.0 / (1.0 + exp(-a))" (x) math::sigmoid(x);
     /// hyperbolic tangent
-    Tanh "tanh" "tanh(clamp(a, -15.0, 15.0))" (x) math::tanh(x);
+    Tanh "tanh" "tangent(a)" (x) math::tanh(x);
     /// `max(x, 0)`, NaN passes
-    Relu "relu" "max(a, 0.0)" (x) if x < 0.0 { 0.0 } else { x };
+    Relu "relu" "select(max(a, 0.0), a, nan(a))" (x) if x < 0.0 { 0.0 } else { x };
     /// `log(1 + e^x)`
-    Softplus "softplus" "max(a, 0.0) + log(1.0 + exp(-abs(a)))" (x) math::softplus(x);
+    Softplus "softplus" "select(max(a, 0.0) + log_one_plus(exp(-abs(a))), a, nan(a))" (x) math::softplus(x);
     /// largest integer not above x
     Floor "floor" "floor(a)" (x) math::floor(x);
     /// smallest integer not below x
@@ -109,11 +109,11 @@ rows! {
     /// `x / y`
     Div "divide" "a / b" (x, y) x / y;
     /// `x^y`
-    Pow "pow" "pow(a, b)" (x, y) math::pow(x, y);
+    Pow "pow" "power(a, b)" (x, y) math::pow(x, y);
     /// the larger, NaN passes
-    Maximum "maximum" "max(a, b)" (x, y) if x >= y || x.is_nan() { x } else { y };
+    Maximum "maximum" "larger(a, b)" (x, y) if x >= y || x.is_nan() { x } else { y };
     /// the smaller, NaN passes
-    Minimum "minimum" "min(a, b)" (x, y) if x <= y || x.is_nan() { x } else { y };
+    Minimum "minimum" "smaller(a, b)" (x, y) if x <= y || x.is_nan() { x } else { y };
     /// the remainder with the sign of y (`tf.math.floormod`)
     FloorMod "floormod" "a - floor(a / b) * b" (x, y) math::floormod(x, y);
 }
