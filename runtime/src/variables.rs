@@ -220,6 +220,12 @@ impl Variables {
         &self.buffer
     }
 
+    /// The state of the values.
+    #[cfg(feature = "remote")]
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.state
+    }
+
     /// The buffer for a run, and the state before it; a plan that assigns variables changes the state.
     pub(crate) fn run_buffer(&mut self, assigns: bool) -> (&mut Buffer, Stamp) {
         let state = self.state;
@@ -245,6 +251,15 @@ impl Tensor {
             Data::F16(v) => View::new(v, shape, dtype),
             Data::Bool(v) => View::new(crate::arena::bytes_of_bools(v), shape, dtype),
         }
+    }
+
+    /// The elements as bytes.
+    #[cfg(feature = "remote")]
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut copy = Buffer::new(self.numel() * self.dtype().size());
+        // The buffer is of the size that is written.
+        let _ = copy.write(0, self);
+        copy.bytes()[..self.numel() * self.dtype().size()].to_vec()
     }
 
     /// A new tensor that `fill` writes.

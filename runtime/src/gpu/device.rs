@@ -136,12 +136,29 @@ impl Gpu {
         Ok(pipeline)
     }
 
+    /// Queues a copy to a buffer, of whole words: those that end it are zero.
+    pub(crate) fn write(&self, buffer: &wgpu::Buffer, offset: usize, bytes: &[u8]) {
+        let whole = bytes.len() / 4 * 4;
+        self.queue.write_buffer(buffer, offset as u64, &bytes[..whole]);
+        if whole < bytes.len() {
+            let mut last = [0; 4];
+            last[..bytes.len() - whole].copy_from_slice(&bytes[whole..]);
+            self.queue.write_buffer(buffer, (offset + whole) as u64, &last);
+        }
+    }
+
     /// **Errors** when the device was lost or refused something since it was opened.
     pub fn healthy(&self) -> Result<()> {
         match &*hold(&self.failure) {
             Some(what) => Err(failed(what)),
             None => Ok(()),
         }
+    }
+
+    /// The number of allocations on the device and their bytes, where the interface tells.
+    pub fn memory(&self) -> Option<(usize, u64)> {
+        let report = self.device.generate_allocator_report()?;
+        Some((report.allocations.len(), report.total_allocated_bytes))
     }
 
     /// Gives the device up, as if the adapter had been pulled out: what comes after fails.

@@ -35,24 +35,22 @@ impl Session {
     ///
     /// **Errors** when an op has no shader, naming it, when the plan does not verify, and when its memory does not fit.
     pub fn new(plan: Plan, gpu: &Gpu) -> Result<Session> {
-        let bytes = plan.variable_bytes();
-        let variables = Session::buffer(gpu, "variables", bytes, STORAGE)?;
+        let variables = Session::variables_for(&plan, gpu)?;
         Session::sharing(plan, gpu, variables)
     }
 
-    /// As [`new`](Session::new), with the copy of the variables of another session of the same variables.
-    ///
-    /// **Errors** as [`new`](Session::new).
-    pub fn beside(plan: Plan, other: &Session) -> Result<Session> {
-        let needed = plan.variable_bytes() as u64;
-        if other.variables.size() < needed {
-            return Err(misuse!("gpu: the plan reads {needed} bytes of variables, there are {}", other.variables.size()));
-        }
-        Session::sharing(plan, &other.gpu, other.variables.clone())
+    /// Memory for the variables that the plan knows.
+    pub(crate) fn variables_for(plan: &Plan, gpu: &Gpu) -> Result<wgpu::Buffer> {
+        Session::buffer(gpu, "variables", plan.variable_bytes(), STORAGE)
     }
 
-    fn sharing(plan: Plan, gpu: &Gpu, variables: wgpu::Buffer) -> Result<Session> {
+    /// As [`new`](Session::new), with a copy of the variables that other sessions have too.
+    pub(crate) fn sharing(plan: Plan, gpu: &Gpu, variables: wgpu::Buffer) -> Result<Session> {
         plan.verify()?;
+        let needed = plan.variable_bytes() as u64;
+        if variables.size() < needed {
+            return Err(misuse!("gpu: the plan reads {needed} bytes of variables, there are {}", variables.size()));
+        }
         let program = Program::new(&plan)?;
         let pipelines = program.shaders.iter().zip(&program.names).map(|(text, name)| gpu.pipeline(name, text));
         let pipelines = pipelines.collect::<Result<Vec<_>>>()?;
@@ -142,10 +140,21 @@ impl Session {
                 value.shape()
             ));
         }
-        // A write is of whole words.
-        let mut copy = Buffer::new(slot.bytes().next_multiple_of(4));
-        copy.write(0, value)?;
-        self.gpu.queue.write_buffer(&self.arena, u64::from(slot.offset), copy.bytes());
+        self.write_input(n, &value.to_bytes())
+    }
+
+    /// Copies the bytes of input `n`.
+    pub(crate) fn write_input(&mut self, n: usize, bytes: &[u8]) -> Result<()> {
+        let port = self.plan.inputs().get(n).ok_or_else(|| misuse!("session: there is no input {n}"))?;
+        if bytes.len() != port.slot.bytes() {
+            return Err(misuse!(
+                "input {}: expected {} bytes, got {}",
+                port.name,
+                port.slot.bytes(),
+                bytes.len()
+            ));
+        }
+        self.gpu.write(&self.arena, port.slot.offset as usize, bytes);
         Ok(())
     }
 
@@ -153,7 +162,7 @@ impl Session {
     pub fn upload(&mut self, variables: &Variables) {
         let bytes = variables.buffer().bytes();
         let most = (self.variables.size() as usize).min(bytes.len());
-        self.gpu.queue.write_buffer(&self.variables, 0, &bytes[..most]);
+        self.gpu.write(&self.variables, 0, &bytes[..most]);
     }
 
     /// Queues all steps; variables stay on the GPU.
@@ -213,14 +222,25 @@ impl Session {
     ///
     /// **Errors** when the device is lost; the variables are then as before.
     pub fn download(&self, variables: &mut Variables) -> Result<()> {
-        let bytes = self.plan.variable_bytes().next_multiple_of(4);
-        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        encoder.copy_buffer_to_buffer(&self.variables, 0, &self.staging, 0, bytes as u64);
-        self.gpu.queue.submit([encoder.finish()]);
-        let bytes = self.staged(bytes)?;
+        let mut bytes = alloc::vec![0; self.plan.variable_bytes()];
+        self.read_variables(&mut bytes)?;
         let (buffer, _) = variables.run_buffer(true);
         let len = bytes.len().min(buffer.len());
         buffer.bytes_mut()[..len].copy_from_slice(&bytes[..len]);
+        Ok(())
+    }
+
+    /// Copies the first of the variables back.
+    pub(crate) fn read_variables(&self, into: &mut [u8]) -> Result<()> {
+        let len = into.len().next_multiple_of(4);
+        if len as u64 > self.variables.size().min(self.staging.size()) {
+            return Err(misuse!("gpu: there are fewer than {len} bytes of variables"));
+        }
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(&self.variables, 0, &self.staging, 0, len as u64);
+        self.gpu.queue.submit([encoder.finish()]);
+        let bytes = self.staged(len)?;
+        into.copy_from_slice(&bytes[..into.len()]);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use crate::autodiff::grad;
 use crate::graph::Trace;
 use crate::op::Kind;
 use crate::plan::Place;
-use crate::{DType, Plan, Result, Session, Shape, Tensor, Var, VariableId, Variables, misuse};
+use crate::{DType, Element, Plan, PlanOptions, Result, Session, Shape, Tensor, Var, VariableId, Variables, misuse};
 use alloc::vec::Vec;
 
 /// What a plan does.
@@ -49,7 +49,7 @@ pub(super) struct Compiled {
     /// Sums over the epoch: samples, loss.
     pub totals: VariableId,
     /// Epoch and batch at which a saved run goes on.
-    progress: VariableId,
+    pub progress: VariableId,
     /// The slots of each metric over the epoch, for each output.
     pub metric_slots: Vec<Vec<Vec<VariableId>>>,
     /// For each trainable weight its slots.
@@ -142,8 +142,8 @@ impl Model {
         if let Some(i) = compiled.sessions.iter().position(|s| same(&s.key)) {
             return Ok(i);
         }
-        let key = Key { mode, kinds: samples.kinds(n).collect(), targets: samples.targets };
-        let plan = self.step_plan(&key)?;
+        let key = samples.key(mode, n);
+        let plan = self.step_plan(&key, &self.plan_options())?;
         let compiled = self.compiled.as_ref().ok_or_else(|| self.not_compiled())?;
         let mut state = alloc::vec![compiled.iterations, compiled.random];
         state.extend(compiled.sums());
@@ -170,7 +170,7 @@ impl Model {
     }
 
     /// The plan of a train or evaluation step: inputs, targets and weights, output `loss`; sums go to the totals.
-    fn step_plan(&self, key: &Key) -> Result<Plan> {
+    pub(super) fn step_plan(&self, key: &Key, options: &PlanOptions) -> Result<Plan> {
         let c = self.compiled.as_ref().ok_or_else(|| self.not_compiled())?;
         let batch = key.kinds.first().map_or(0, |k| k.0.dim(0)) as f32;
         let trace = Trace::new(&self.variables);
@@ -224,7 +224,7 @@ impl Model {
         }
         call.assign_updates();
         drop(call);
-        Plan::compile(&trace.finish()?, &self.plan_options())
+        Plan::compile(&trace.finish()?, options)
     }
 
     /// Sets the learning rate of the next step where a schedule gives it.
@@ -232,10 +232,20 @@ impl Model {
         let c = self.compiled.as_ref().ok_or_else(|| self.not_compiled())?;
         if mode == Mode::Train && c.optimizer.has_schedule() {
             let step = self.variables.slice::<i32>(c.iterations)?[0];
-            let rate = c.optimizer.learning_rate_at(step.max(0) as u64);
+            let rate = c.optimizer.learning_rate_at(step.max(0) as u64 + self.steps_ahead());
             let id = c.learning_rate;
-            self.variables.slice_mut::<f32>(id)?[0] = rate;
+            self.own_write(id, |own: &mut [f32]| own[0] = rate)?;
         }
+        Ok(())
+    }
+
+    /// Writes a variable that the host alone writes: a device need not see it at once.
+    pub(super) fn own_write<T: Element>(&mut self, id: VariableId, write: impl FnOnce(&mut [T])) -> Result<()> {
+        #[cfg(feature = "remote")]
+        let before = self.variables.stamp();
+        write(self.variables.slice_mut(id)?);
+        #[cfg(feature = "remote")]
+        self.keep_seen(before);
         Ok(())
     }
 
@@ -300,14 +310,20 @@ impl Model {
 
     pub(super) fn set_progress(&mut self, epoch: usize, step: usize) -> Result<()> {
         let id = self.compiled.as_ref().ok_or_else(|| self.not_compiled())?.progress;
-        self.variables.slice_mut::<i32>(id)?.copy_from_slice(&[epoch as i32, step as i32]);
-        Ok(())
+        self.own_write(id, |own| own.copy_from_slice(&[epoch as i32, step as i32]))
     }
 
     /// The plan of a train step on batches of float32 inputs and class indices or float32 targets.
     ///
     /// **Errors** when the model is not built and compiled.
     pub fn train_plan(&self, batch: usize) -> Result<Plan> {
+        self.train_plan_with(batch, &self.plan_options())
+    }
+
+    /// The same, compiled otherwise than for the model's device.
+    ///
+    /// **Errors** as [`train_plan`](Model::train_plan).
+    pub fn train_plan_with(&self, batch: usize, options: &PlanOptions) -> Result<Plan> {
         let c = self.compiled.as_ref().ok_or_else(|| self.not_compiled())?;
         let mut kinds = Vec::new();
         for sample in self.input_shapes() {
@@ -325,7 +341,7 @@ impl Model {
                 _ => (with_batch(sample, batch)?, DType::F32),
             });
         }
-        self.step_plan(&Key { mode: Mode::Train, kinds, targets: outputs.len() })
+        self.step_plan(&Key { mode: Mode::Train, kinds, targets: outputs.len() }, options)
     }
 
     /// The first layer whose output on `xs` is not finite, for the message of a loss that is not; needs weights

@@ -21,6 +21,21 @@ impl Model {
         mode: Mode,
         explain: &mut dyn FnMut(String) -> crate::Error,
     ) -> Result<f32> {
+        #[cfg(feature = "remote")]
+        if self.is_remote() {
+            return self.advance_remote(samples, batch_size, mode, explain);
+        }
+        self.advance_here(samples, batch_size, mode, explain)
+    }
+
+    /// The same on the processor.
+    pub(super) fn advance_here(
+        &mut self,
+        samples: &mut Samples,
+        batch_size: usize,
+        mode: Mode,
+        explain: &mut dyn FnMut(String) -> crate::Error,
+    ) -> Result<f32> {
         let end = samples.end(batch_size);
         let n = self.session(mode, samples, end - samples.at)?;
         self.schedule(mode)?;
@@ -72,6 +87,8 @@ impl Model {
     fn over(&mut self, what: &str, x: Arrays, y: Arrays, batch_size: usize, mode: Mode) -> Result<Logs> {
         let batch = Batch { x, y, sample_weight: None };
         let n = self.check_batch(what, &batch)?;
+        #[cfg(feature = "remote")]
+        self.sync()?;
         let sums = self.totals()?;
         self.clear_totals()?;
         let mut samples = Samples::new(batch, 0..n);
@@ -79,6 +96,8 @@ impl Model {
         while samples.at < n {
             self.advance(&mut samples, batch_size.min(n), mode, &mut explain)?;
         }
+        #[cfg(feature = "remote")]
+        self.settle(&mut samples, &mut explain)?;
         let logs = self.read_totals("");
         self.set_totals(sums)?;
         logs
@@ -112,6 +131,19 @@ impl Model {
         let mut shapes = Vec::new();
         for start in (0..samples).step_by(batch_size) {
             let rows: Vec<u32> = (start..(start + batch_size).min(samples)).map(|i| i as u32).collect();
+            #[cfg(feature = "remote")]
+            if self.is_remote() {
+                let all: Vec<usize> = rows.iter().map(|&i| i as usize).collect();
+                let batch = Arrays(x.0.iter().map(|t| t.gather_rows(&all)).collect::<Result<_>>()?);
+                let outputs = self.predict_remote(&batch)?;
+                values.resize(outputs.len(), Vec::new());
+                shapes.clear();
+                for (y, values) in outputs.iter().zip(&mut values) {
+                    values.extend_from_slice(y.as_f32()?);
+                    shapes.push(y.shape().with_dim(0, samples));
+                }
+                continue;
+            }
             let kinds = x.0.iter().map(|t| (t.shape().with_dim(0, rows.len()), t.dtype())).collect();
             let n = self.prediction(kinds)?;
             let session = &mut self.predictions[n].1;

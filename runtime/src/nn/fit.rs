@@ -119,7 +119,9 @@ pub struct FitRun {
 #[derive(Clone, Copy, PartialEq)]
 enum Phase {
     Train,
+    TrainEnd,
     Validate,
+    ValidateEnd,
     EpochEnd,
     Done,
 }
@@ -132,7 +134,19 @@ impl FitRun {
     pub fn step(&mut self, model: &mut Model) -> Result<Progress> {
         match self.phase {
             Phase::Train => self.train_step(model),
+            Phase::TrainEnd => {
+                self.settle(model)?;
+                self.end_training(model)?;
+                self.step(model)
+            }
             Phase::Validate => self.validation_step(model),
+            Phase::ValidateEnd => {
+                self.settle(model)?;
+                for (name, value) in model.read_totals("val_")?.iter() {
+                    self.logs.push(name, value);
+                }
+                self.end_epoch(model)
+            }
             Phase::EpochEnd => self.end_epoch(model),
             Phase::Done => Ok(Progress::Done),
         }
@@ -157,7 +171,10 @@ impl FitRun {
     ///
     /// **Errors** when the model was compiled anew meanwhile.
     pub fn running_logs(&self, model: &Model) -> Result<Logs> {
-        if self.phase == Phase::Train { model.read_totals("") } else { Ok(self.logs.clone()) }
+        match self.phase {
+            Phase::Train | Phase::TrainEnd => model.read_totals(""),
+            _ => Ok(self.logs.clone()),
+        }
     }
 
     fn train_step(&mut self, model: &mut Model) -> Result<Progress> {
@@ -184,7 +201,9 @@ impl FitRun {
                     if step == 1 {
                         model.clear_totals()?;
                     }
-                    Some(model.advance(&mut Samples::new(batch, 0..n), n, Mode::Train, &mut explain)?)
+                    let mut samples = Samples::new(batch, 0..n);
+                    samples.kept = false;
+                    Some(model.advance(&mut samples, n, Mode::Train, &mut explain)?)
                 }
                 None => None,
             },
@@ -194,15 +213,38 @@ impl FitRun {
                 return Err(misuse!("fit: the data set gave no batch in epoch {}", epoch + 1));
             }
             self.steps = self.step;
-            self.end_training(model)?;
+            self.phase = Phase::TrainEnd;
             return self.step(model);
         };
         self.step += 1;
         model.set_progress(self.epoch, self.step)?;
         if self.step == self.steps && matches!(self.train, Source::Memory(_)) {
-            self.end_training(model)?;
+            self.phase = Phase::TrainEnd;
         }
         Ok(Progress::Batch { epoch, step, steps: self.steps, loss })
+    }
+
+    /// Gives the model the newest weights, where a device computes.
+    ///
+    /// **Errors** as [`step`](FitRun::step).
+    pub fn settle(&mut self, model: &mut Model) -> Result<()> {
+        #[cfg(feature = "remote")]
+        {
+            let (epoch, step) = (self.epoch, self.step);
+            let diverged = &mut self.diverged;
+            let mut explain = |what| {
+                *diverged = true;
+                misuse!("fit: the loss is not finite in epoch {}, before batch {}: {what}", epoch + 1, step + 1)
+            };
+            match (&mut self.train, &mut self.validation, self.phase) {
+                (_, Some(samples), Phase::Validate | Phase::ValidateEnd) => model.settle(samples, &mut explain)?,
+                (Source::Memory(samples), _, _) => model.settle(samples, &mut explain)?,
+                (Source::Stream(_), _, _) => model.sync()?,
+            }
+        }
+        #[cfg(not(feature = "remote"))]
+        let _ = model;
+        Ok(())
     }
 
     fn begin_epoch(&mut self) -> Result<()> {
@@ -235,10 +277,7 @@ impl FitRun {
             let mut explain = |what| misuse!("fit: validation: {what}");
             model.advance(v, self.batch_size, Mode::Evaluate, &mut explain)?;
             if v.at == v.order.len() {
-                for (name, value) in model.read_totals("val_")?.iter() {
-                    self.logs.push(name, value);
-                }
-                self.phase = Phase::EpochEnd;
+                self.phase = Phase::ValidateEnd;
             }
         }
         Ok(Progress::Validation { epoch })
@@ -331,6 +370,9 @@ impl Model {
                     if !watched {
                         continue;
                     }
+                    if !callbacks.is_empty() {
+                        run.settle(self)?;
+                    }
                     let logs = run.running_logs(self)?;
                     #[cfg(feature = "std")]
                     if let Some(bar) = &mut bar {
@@ -422,7 +464,7 @@ impl Model {
             diverged: false,
         };
         if step == steps && run.phase == Phase::Train {
-            run.end_training(self)?;
+            run.phase = Phase::TrainEnd;
         }
         Ok(run)
     }

@@ -19,6 +19,8 @@ pub mod loss;
 pub mod losses;
 pub mod metric;
 pub mod model;
+#[cfg(feature = "gpu")]
+mod on_gpu;
 pub mod optimizer;
 #[cfg(feature = "full")]
 mod packed;
@@ -29,6 +31,8 @@ mod progress;
 #[cfg(feature = "full")]
 pub mod regularizer;
 pub mod samples;
+#[cfg(feature = "remote")]
+mod remote;
 #[cfg(feature = "full")]
 pub mod schedule;
 #[cfg(all(feature = "full", feature = "std"))]
@@ -55,6 +59,8 @@ pub use history::{History, Logs};
 pub use init::Initializer;
 #[cfg(feature = "full")]
 pub use init::{Distribution, FanMode};
+#[cfg(feature = "remote")]
+pub use remote::Remote;
 pub use layer::{
     ActivationLayer, Call, Conv2D, Dense, Dropout, Flatten, Layer, LayerConfig, MaxPooling2D, Weights,
 };

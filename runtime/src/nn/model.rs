@@ -61,6 +61,12 @@ pub struct Model {
     pub(super) seed: u64,
     /// What `fit` reported so far.
     pub(super) history: History,
+    /// What trains and predicts instead of the processor.
+    #[cfg(feature = "remote")]
+    pub(super) remote: Option<super::remote::Attached>,
+    /// Why it was given up.
+    #[cfg(feature = "remote")]
+    pub(super) lost: Option<String>,
 }
 
 /// Optimizer, losses and metrics.
@@ -89,6 +95,10 @@ impl Model {
             device: Device::default(),
             seed: 0,
             history: History::default(),
+            #[cfg(feature = "remote")]
+            remote: None,
+            #[cfg(feature = "remote")]
+            lost: None,
         }
     }
 
@@ -442,8 +452,7 @@ impl Model {
     pub fn set_learning_rate(&mut self, rate: f32) -> Result<()> {
         let c = self.compiled.as_ref().ok_or_else(|| self.not_compiled())?;
         let id = c.learning_rate;
-        self.variables.slice_mut::<f32>(id)?[0] = rate;
-        Ok(())
+        self.own_write(id, |own: &mut [f32]| own[0] = rate)
     }
 
     pub(super) fn not_compiled(&self) -> crate::Error {
@@ -615,6 +624,8 @@ impl Model {
         if let Some(c) = &mut self.compiled {
             c.sessions.clear();
         }
+        #[cfg(feature = "remote")]
+        self.forget_remote_plans();
     }
 }
 

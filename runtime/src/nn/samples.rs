@@ -1,5 +1,6 @@
 //! Samples on their way into a step: arrays in memory, visited in an order, or batches from a stream.
 
+use super::compiled::{Key, Mode};
 use crate::error::Number;
 use crate::op::Kind;
 use crate::{Data, Element, Result, Session, Shape, Tensor, misuse};
@@ -105,13 +106,15 @@ pub(super) struct Samples {
     pub targets: usize,
     pub order: Vec<u32>,
     pub at: usize,
+    /// Whether batches can be taken again later.
+    pub kept: bool,
 }
 
 impl Samples {
     pub fn new(batch: Batch, range: core::ops::Range<usize>) -> Samples {
         let (inputs, targets) = (batch.x.0.len(), batch.y.0.len());
         let tensors = batch.x.0.into_iter().chain(batch.y.0).chain(batch.sample_weight).collect();
-        Samples { tensors, inputs, targets, order: range.map(|i| i as u32).collect(), at: 0 }
+        Samples { tensors, inputs, targets, order: range.map(|i| i as u32).collect(), at: 0, kept: true }
     }
 
     /// Where the next batch ends.
@@ -122,6 +125,11 @@ impl Samples {
     /// The kinds of a batch of `n` rows.
     pub fn kinds(&self, n: usize) -> impl Iterator<Item = Kind> + '_ {
         self.tensors.iter().map(move |t| (t.shape().with_dim(0, n), t.dtype()))
+    }
+
+    /// What a plan for a batch of `n` rows is compiled for.
+    pub fn key(&self, mode: Mode, n: usize) -> Key {
+        Key { mode, kinds: self.kinds(n).collect(), targets: self.targets }
     }
 
     /// Copies the rows up to `end` into a session's inputs.

@@ -177,6 +177,14 @@ mod heap {
             self.arena.slice_mut(slot.offset as usize, slot.shape, slot.dtype)
         }
 
+        /// The bytes of input `n`.
+        #[cfg(feature = "remote")]
+        pub(crate) fn input_bytes(&self, n: usize) -> Result<&[u8]> {
+            let slot = Self::port(self.plan.inputs(), n)?;
+            let from = slot.offset as usize;
+            Ok(&self.arena.bytes()[from..from + slot.bytes()])
+        }
+
         /// Copies a tensor to input `n`.
         ///
         /// **Errors** when shape or type differ from the input's.

@@ -1,0 +1,253 @@
+//! The workloads on a GPU: the losses of the processor, bounds of the number of dispatches, memory, a lost device.
+//!
+//! Any adapter does, one that computes on the processor too; without one the tests that need it say so.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::OnceLock;
+
+use gradling::gpu::{Gpu, Program, Session};
+use gradling::nn::{Callback, Dense, Fit, Flow, Logs, Loss, Metric, Model, Optimizer, Sequential};
+use gradling::{Plan, Result, Tensor, Variables};
+use gradling_benches::models;
+use gradling_benches::workload::{Cell, Input, Numbers};
+
+/// The adapter that all tests share; `None` where there is none, which under CI is a failure.
+fn gpu() -> Option<Gpu> {
+    static OPEN: OnceLock<Option<Gpu>> = OnceLock::new();
+    let open = || match Gpu::open(None) {
+        Ok(gpu) => Some(gpu),
+        Err(error) if std::env::var_os("CI").is_none() => {
+            eprintln!("skipped: {error}");
+            None
+        }
+        Err(error) => panic!("{error}"),
+    };
+    OPEN.get_or_init(open).clone()
+}
+
+/// The running loss after each batch.
+struct Losses(Rc<RefCell<Vec<f32>>>);
+
+impl Callback for Losses {
+    fn on_batch_end(&mut self, _: usize, _: usize, logs: &Logs, _: &mut Model) -> Result<Flow> {
+        self.0.borrow_mut().extend(logs.get("loss"));
+        Ok(Flow::Continue)
+    }
+}
+
+/// What a model is trained on: shape of a sample, batch size, steps; class indices or numbers as targets.
+struct Task {
+    shape: &'static [usize],
+    batch: usize,
+    steps: usize,
+    classes: bool,
+}
+
+impl Task {
+    fn data(&self) -> Result<(Tensor, Tensor)> {
+        let n = self.batch * self.steps;
+        let mut numbers = Numbers::new(3);
+        let width: usize = self.shape.iter().product();
+        let x = Tensor::new(&[&[n], self.shape].concat(), numbers.fill(Input::Uniform, n * width))?;
+        let y = if self.classes {
+            Tensor::new(&[n], numbers.labels(10, n))?
+        } else {
+            Tensor::new(&[n, 1], numbers.fill(Input::Uniform, n))?
+        };
+        Ok((x, y))
+    }
+
+    fn compiled(&self, mut model: Model) -> Result<Model> {
+        let (loss, metrics) = if self.classes {
+            (Loss::SparseCategoricalCrossentropy { from_logits: false }, vec![Metric::Accuracy])
+        } else {
+            (Loss::MeanSquaredError, vec![])
+        };
+        model.compile(Optimizer::adam(), loss, &metrics)?;
+        model.build(self.shape)?;
+        Ok(model)
+    }
+
+    /// The running losses of one epoch, with a look at each step or none.
+    fn losses(&self, model: &mut Model, watched: bool) -> Result<Vec<f32>> {
+        let (x, y) = self.data()?;
+        let losses = Rc::new(RefCell::new(Vec::new()));
+        let callbacks: Vec<Box<dyn Callback>> =
+            if watched { vec![Box::new(Losses(losses.clone()))] } else { vec![] };
+        let mut fit = Fit { batch_size: self.batch, callbacks, ..Fit::default() };
+        let history = model.fit(&x, &y, &mut fit)?;
+        losses.borrow_mut().extend(history.epochs[0].get("loss"));
+        Ok(losses.take())
+    }
+
+    /// Trains the model on the processor and on the GPU and compares the losses of all steps.
+    fn compare(&self, make: impl Fn() -> Result<Model>, tolerance: f32) -> Result<()> {
+        let Some(gpu) = gpu() else { return Ok(()) };
+        let want = self.losses(&mut self.compiled(make()?)?, true)?;
+        let mut model = self.compiled(make()?)?.on_gpu(&gpu);
+        let got = self.losses(&mut model, true)?;
+        assert_eq!(want.len(), got.len());
+        for (step, (a, b)) in want.iter().zip(&got).enumerate() {
+            assert!((a - b).abs() <= tolerance * a.abs().max(1e-3), "step {step}: {a} on the cpu, {b} on the GPU");
+        }
+        assert!(model.device_loss().is_none());
+        Ok(())
+    }
+}
+
+const MLP: Task = Task { shape: &[784], batch: 32, steps: 50, classes: true };
+const LENET: Task = Task { shape: &[28, 28, 1], batch: 16, steps: 50, classes: true };
+
+#[test]
+fn mlp_trains_as_on_the_processor() -> Result<()> {
+    MLP.compare(|| Ok(models::mlp().seed(1)), 1e-3)
+}
+
+#[test]
+fn lenet_trains_as_on_the_processor() -> Result<()> {
+    LENET.compare(|| Ok(models::lenet().seed(1)), 1e-3)
+}
+
+#[test]
+fn the_baseline_trains_as_on_the_processor() -> Result<()> {
+    let task = Task { shape: &[32, 32, 3], batch: 16, steps: 50, classes: true };
+    task.compare(|| Ok(models::baseline().seed(1)), 1e-3)
+}
+
+#[test]
+fn resnet18_trains_as_on_the_processor() -> Result<()> {
+    let task = Task { shape: &[32, 32, 3], batch: 2, steps: 3, classes: true };
+    task.compare(|| Ok(models::resnet18()?.seed(1)), 1e-2)
+}
+
+#[test]
+fn lstm_trains_as_on_the_processor() -> Result<()> {
+    let task = Task { shape: &[60, 1], batch: 16, steps: 50, classes: false };
+    task.compare(|| Ok(models::stock(Cell::LSTM).seed(1)), 1e-3)
+}
+
+/// The program of a train step.
+fn program(task: &Task, model: Model) -> Result<(Plan, Program)> {
+    let plan = task.compiled(model)?.train_plan_with(task.batch, &Session::options())?;
+    let program = Program::new(&plan)?;
+    Ok((plan, program))
+}
+
+#[test]
+fn a_step_is_few_dispatches() -> Result<()> {
+    let baseline = Task { shape: &[32, 32, 3], batch: 32, steps: 1, classes: true };
+    let stock = Task { shape: &[60, 1], batch: 64, steps: 1, classes: false };
+    let nets = [
+        ("mlp", &MLP, models::mlp(), 14),
+        ("lenet", &LENET, models::lenet(), 40),
+        ("baseline", &baseline, models::baseline(), 45),
+        ("resnet18", &baseline, models::resnet18()?, 420),
+        ("lstm", &stock, models::stock(Cell::LSTM), 1100),
+    ];
+    for (name, task, model, most) in nets {
+        let (plan, program) = program(task, model)?;
+        let bytes = plan.read_bytes() + plan.written_bytes();
+        let (dispatches, shaders) = (program.dispatches.len(), program.shaders.len());
+        println!("{name}: {dispatches} dispatches of {shaders} shaders, {bytes} bytes a step");
+        if std::env::var_os("GRADLING_DISPATCHES").is_some() {
+            for d in &program.dispatches {
+                println!("  {:3} {} {:?}", d.step, program.names[d.shader as usize], d.groups);
+            }
+        }
+        assert!(dispatches <= most, "{name}: {dispatches} dispatches, at most {most}");
+    }
+    Ok(())
+}
+
+#[test]
+fn every_shader_is_valid() -> Result<()> {
+    let baseline = Task { shape: &[32, 32, 3], batch: 32, steps: 1, classes: true };
+    let stock = Task { shape: &[60, 1], batch: 64, steps: 1, classes: false };
+    let nets = [
+        (&MLP, models::mlp()),
+        (&LENET, models::lenet()),
+        (&baseline, models::baseline()),
+        (&baseline, models::resnet18()?),
+        (&stock, models::stock(Cell::LSTM)),
+        (&stock, models::stock(Cell::GRU)),
+        (&stock, models::stock(Cell::SimpleRNN)),
+    ];
+    for (task, model) in nets {
+        for (shader, name) in program(task, model)?.1.shaders.iter().zip(0..) {
+            let module = naga::front::wgsl::parse_str(shader)
+                .unwrap_or_else(|e| panic!("shader {name}: {}\n{shader}", e.emit_to_string(shader)));
+            let mut validator = naga::valid::Validator::new(
+                naga::valid::ValidationFlags::all(),
+                naga::valid::Capabilities::empty(),
+            );
+            if let Err(e) = validator.validate(&module) {
+                panic!("shader {name}: {}\n{shader}", e.emit_to_string(shader));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_thousand_steps_keep_the_memory_of_ten() -> Result<()> {
+    let Some(gpu) = gpu() else { return Ok(()) };
+    let mut model = Sequential::new().seed(2).add(Dense::new(16)).add(Dense::new(10));
+    let task = Task { shape: &[20], batch: 8, steps: 10, classes: true };
+    model = task.compiled(model)?;
+    let plan = model.train_plan_with(task.batch, &Session::options())?;
+    let variables: Variables = model.variables().clone();
+    let mut session = Session::new(plan, &gpu)?;
+    session.upload(&variables);
+    let (x, y) = task.data()?;
+    let rows: Vec<usize> = (0..task.batch).collect();
+    let (x, y) = (x.gather_rows(&rows)?, y.gather_rows(&rows)?);
+    let mut used = Vec::new();
+    for step in 1..=1000 {
+        session.set_input(0, &x)?;
+        session.set_input(1, &y)?;
+        session.run();
+        if step == 10 || step == 1000 {
+            session.outputs()?;
+            used.push(gpu.memory());
+        }
+    }
+    assert_eq!(used[0], used[1], "allocations and bytes after 10 and 1,000 steps");
+    Ok(())
+}
+
+#[test]
+fn a_lost_device_loses_no_training() -> Result<()> {
+    let Some(_) = gpu() else { return Ok(()) };
+    struct Thief(Gpu, usize);
+    impl Callback for Thief {
+        fn on_epoch_end(&mut self, _: usize, _: &Logs, _: &mut Model) -> Result<Flow> {
+            self.1 += 1;
+            if self.1 == 2 {
+                self.0.lose();
+            }
+            Ok(Flow::Continue)
+        }
+    }
+    let task = Task { shape: &[784], batch: 32, steps: 10, classes: true };
+    let (x, y) = task.data()?;
+    let run = |gpu: Option<Gpu>| -> Result<(Vec<f32>, Model)> {
+        let mut model = task.compiled(models::mlp().seed(1))?;
+        let mut fit = Fit { batch_size: task.batch, epochs: 4, ..Fit::default() };
+        if let Some(gpu) = gpu {
+            model = model.on_gpu(&gpu);
+            fit.callbacks.push(Box::new(Thief(gpu, 0)));
+        }
+        let history = model.fit(&x, &y, &mut fit)?;
+        Ok((history.epochs.iter().filter_map(|e| e.get("loss")).collect(), model))
+    };
+    let (want, _) = run(None)?;
+    let (got, model) = run(Some(Gpu::open(None)?))?;
+    assert!(model.device_loss().is_some());
+    assert_eq!(model.computes_on(), "cpu");
+    assert_eq!(want.len(), got.len());
+    for (a, b) in want.iter().zip(&got) {
+        assert!((a - b).abs() < 1e-3 * a, "{want:?} {got:?}");
+    }
+    Ok(())
+}
