@@ -251,3 +251,62 @@ fn a_lost_device_loses_no_training() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn a_device_lost_within_an_epoch_is_made_up_for() -> Result<()> {
+    let Some(_) = gpu() else { return Ok(()) };
+    let gpu = Gpu::open(None)?;
+    let task = Task { shape: &[784], batch: 32, steps: 12, classes: true };
+    let (x, y) = task.data()?;
+    let mut losses = Vec::new();
+    for lose in [false, true] {
+        let mut model = task.compiled(models::mlp().seed(1))?;
+        if lose {
+            model = model.on_gpu(&gpu);
+        }
+        let mut run = model.begin_fit(&x, &y, &Fit { batch_size: task.batch, ..Fit::default() })?;
+        for _ in 0..8 {
+            run.step(&mut model)?;
+        }
+        assert_eq!(model.is_behind(), lose);
+        if lose {
+            gpu.lose();
+        }
+        while run.step(&mut model)? != gradling::nn::Progress::Done {}
+        losses.push(run.logs().get("loss"));
+        assert_eq!(model.device_loss().is_some(), lose);
+    }
+    // All steps were taken on the processor in the end.
+    assert_eq!(losses[0], losses[1]);
+    Ok(())
+}
+
+#[test]
+fn automatic_training_takes_the_faster_and_gives_the_same() -> Result<()> {
+    let Some(gpu) = gpu() else { return Ok(()) };
+    let task = Task { shape: &[784], batch: 32, steps: 400, classes: true };
+    let want = task.losses(&mut task.compiled(models::mlp().seed(1))?, false)?;
+    let mut model = task.compiled(models::mlp().seed(1))?.on_faster(&gpu);
+    let got = task.losses(&mut model, false)?;
+    assert!((want[0] - got[0]).abs() < 1e-3 * want[0], "{want:?} {got:?}");
+    assert!(model.device_loss().is_none());
+    println!("the faster: {}", model.computes_on());
+    Ok(())
+}
+
+#[test]
+fn predictions_are_those_of_the_processor() -> Result<()> {
+    let Some(gpu) = gpu() else { return Ok(()) };
+    let task = Task { shape: &[28, 28, 1], batch: 16, steps: 2, classes: true };
+    let (x, y) = task.data()?;
+    let mut here = task.compiled(models::lenet().seed(4))?;
+    let mut there = task.compiled(models::lenet().seed(4))?.on_gpu(&gpu);
+    for (a, b) in here.predict(&x, 10)?.as_f32()?.iter().zip(there.predict(&x, 10)?.as_f32()?) {
+        assert!((a - b).abs() < 1e-4, "{a} {b}");
+    }
+    let (a, b) = (here.evaluate(&x, &y, 16)?, there.evaluate(&x, &y, 16)?);
+    for ((name, a), (_, b)) in a.iter().zip(b.iter()) {
+        assert!((a - b).abs() < 1e-4 * a.abs().max(1.0), "{name}: {a} {b}");
+    }
+    Ok(())
+}

@@ -25,7 +25,10 @@ impl Gpu {
     ///
     /// **Errors** when there is none, it refuses a device, or it computes wrong values: the message names the op.
     pub fn open(name: Option<&str>) -> Result<Gpu> {
-        let instance = wgpu::Instance::default();
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+            backends: wgpu::Backends::PRIMARY,
+            ..wgpu::InstanceDescriptor::new_without_display_handle()
+        });
         let adapter = match name {
             None => {
                 let options = wgpu::RequestAdapterOptions {
@@ -49,7 +52,10 @@ impl Gpu {
 
     /// The names of the adapters of this machine.
     pub fn adapters() -> Vec<String> {
-        let instance = wgpu::Instance::default();
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+            backends: wgpu::Backends::PRIMARY,
+            ..wgpu::InstanceDescriptor::new_without_display_handle()
+        });
         let all = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
         all.iter().map(|a| describe(&a.get_info())).collect()
     }

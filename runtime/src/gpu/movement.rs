@@ -1,6 +1,6 @@
 //! Elements moved without a change.
 
-use super::kernel::{Dispatch, each, each_word};
+use super::kernel::{Part, each, each_word};
 use super::text::{Operand, strided, under};
 use crate::op::{Gather, Kind, Op, Scatter};
 use crate::{DType, Result, misuse};
@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 
 /// Shaders of the ops of `op/movement.rs`.
-pub fn run(op: &Op, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Dispatch>> {
+pub fn run(op: &Op, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Part>> {
     let ([x, ..], [y]) = (reads, writes) else { return Err(misuse!("{}: no operand", op.name())) };
     let value = match op {
         Op::Reshape(_) => format!("bits = {};", x.bits("i")),
@@ -60,7 +60,7 @@ pub fn run(op: &Op, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Dispatc
     Ok(vec![each_word(y, &value)])
 }
 
-fn concat(axis: usize, reads: &[Operand], y: &Operand) -> Result<Vec<Dispatch>> {
+fn concat(axis: usize, reads: &[Operand], y: &Operand) -> Result<Vec<Part>> {
     let inner = |x: &Operand| (axis..x.shape.rank()).map(|a| x.shape.dim(a as isize)).product::<usize>();
     let row = inner(y);
     let (mut text, mut from) = (format!("let row = i / {row}u; let column = i % {row}u;\n"), 0);
@@ -74,7 +74,7 @@ fn concat(axis: usize, reads: &[Operand], y: &Operand) -> Result<Vec<Dispatch>> 
 }
 
 /// Slices picked by index. An index out of range gives zeros: a GPU has no errors.
-pub fn gather(g: &Gather, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Dispatch>> {
+pub fn gather(g: &Gather, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Part>> {
     let ([x, index], [y]) = (reads, writes) else { return Err(misuse!("gather: expected 2 operands")) };
     let kind: Kind = (index.shape, index.dtype);
     let (_, b) = g.geometry("gather", &x.shape, kind)?;
@@ -95,7 +95,7 @@ pub fn gather(g: &Gather, reads: &[Operand], writes: &[Operand]) -> Result<Vec<D
 }
 
 /// Updates added at indices, each element of the result looking for its own, in their order.
-pub fn scatter(s: &Scatter, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Dispatch>> {
+pub fn scatter(s: &Scatter, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Part>> {
     let ([index, updates], [y]) = (reads, writes) else {
         return Err(misuse!("scatter: expected 2 operands"));
     };
@@ -119,5 +119,5 @@ pub fn scatter(s: &Scatter, reads: &[Operand], writes: &[Operand]) -> Result<Vec
         value = updates.load(&format!("(row * {}u + m) * {}u + inner", b.m, b.inner)),
         store = y.store("i", "sum"),
     );
-    Ok(vec![each(y.numel(), &text)])
+    Ok(vec![each(y.numel(), &text).of_work(b.m * y.numel())])
 }

@@ -1,6 +1,6 @@
 //! Fused regions, with the sums at their edge, and steps of recurrent cells.
 
-use super::kernel::{Dispatch, each};
+use super::kernel::{Part, each};
 use super::reduce;
 use super::text::{self, Operand, under};
 use crate::op::{RecurrentCell, Region};
@@ -21,7 +21,7 @@ pub fn body(region: &Region, reads: &[Operand]) -> String {
 }
 
 /// The shaders of a region: its elements, and for sums also a second one over the parts.
-pub fn region(region: &Region, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Dispatch>> {
+pub fn region(region: &Region, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Part>> {
     let small = writes.iter().map(Operand::per_word).max().unwrap_or(1);
     let sums: Vec<(usize, &Operand)> = writes
         .iter()
@@ -96,7 +96,7 @@ pub fn region(region: &Region, reads: &[Operand], writes: &[Operand]) -> Result<
 }
 
 /// A step of a cell: one invocation for each unit of each sample.
-pub fn cell(cell: RecurrentCell, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Dispatch>> {
+pub fn cell(cell: RecurrentCell, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Part>> {
     let Some(state) = reads.last() else { return Err(misuse!("{cell:?}: no operands")) };
     let units = state.shape.dim(-1);
     let mut text = format!("let row = i / {units}u; let unit = i % {units}u;\n");

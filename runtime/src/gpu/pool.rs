@@ -1,6 +1,6 @@
 //! Pools, one invocation for each element of the result.
 
-use super::kernel::{Dispatch, each};
+use super::kernel::{Part, each};
 use super::text::Operand;
 use crate::op::{Pool, PoolKind, Window};
 use crate::{Result, Shape, misuse};
@@ -87,7 +87,7 @@ impl Geometry {
 }
 
 /// The shader of a pool or of a gradient of one.
-pub fn run(p: &Pool, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Dispatch>> {
+pub fn run(p: &Pool, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Part>> {
     let ([a, rest @ ..], [y]) = (reads, writes) else { return Err(misuse!("{}: no operand", p.name())) };
     let first = |g: &Geometry| {
         cells(
@@ -139,5 +139,5 @@ pub fn run(p: &Pool, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Dispat
             format!("var sum = 0.0;\n{}\n{}", g.windows(&body), y.store("i", "sum"))
         }
     };
-    Ok(vec![each(y.numel(), &text)])
+    Ok(vec![each(y.numel(), &text).of_work(a.numel().max(y.numel()))])
 }

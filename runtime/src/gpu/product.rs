@@ -3,7 +3,7 @@
 //! A workgroup makes a tile of the result from strips of both operands in its memory, each invocation a block of it in
 //! registers. Long sums of small results are cut into parts that go to scratch memory and are added by a second dispatch.
 
-use super::kernel::{Dispatch, each};
+use super::kernel::{Dispatch, FEW, Part, SMALL, each};
 use super::text::{self, Operand, shader, under};
 use crate::kernel::Conv;
 use crate::op::{Conv2d, Epilogue, Kind, Planned, Product, matmul};
@@ -38,8 +38,36 @@ struct Tiled<'t> {
 }
 
 impl Tiled<'_> {
-    fn dispatches(&self) -> Vec<Dispatch> {
+    /// The product as sums of elements by themselves.
+    fn small(&self) -> Part {
+        let Tiled { batch, m, n, k, a, b, .. } = *self;
+        each(
+            batch * m * n,
+            &format!(
+                "let column = i % {n}u; let row = i / {n}u % {m}u; let z = i / {}u;
+    var sum = 0.0;
+    for (var k = 0u; k < {k}u; k = k + 1u) {{
+        var value = 0.0;
+        {{ {a} }}
+        let left = value;
+        value = 0.0;
+        {{ {b} }}
+        sum = fma(left, value, sum);
+    }}
+    let value = sum;
+    {}",
+                m * n,
+                self.last
+            ),
+        )
+        .of_work(batch * m * n * k)
+    }
+
+    fn parts(&self) -> Vec<Part> {
         let Tiled { batch, m, n, k, .. } = *self;
+        if batch * m * n <= FEW && batch * m * n * k <= SMALL {
+            return vec![self.small()];
+        }
         // Side of a tile and of the block of an invocation.
         let (side, block) = if m >= 256 && n >= 64 { (64, 4) } else { (32, 2) };
         let (high, wide) = (m.div_ceil(side), n.div_ceil(side));
@@ -113,7 +141,7 @@ fn main(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_index)
         let groups = [wide as u32, high as u32, (batch * parts) as u32];
         let elements = batch * m * n;
         let mut all =
-            vec![Dispatch { source, groups, scratch: if parts > 1 { parts * elements } else { 0 } }];
+            vec![Part::Own(Dispatch { source, groups, scratch: if parts > 1 { parts * elements } else { 0 } })];
         if parts > 1 {
             all.push(each(
                 elements,
@@ -162,7 +190,7 @@ pub fn matmul(
     epilogue: Option<&Epilogue>,
     reads: &[Operand],
     writes: &[Operand],
-) -> Result<Vec<Dispatch>> {
+) -> Result<Vec<Part>> {
     let [a, b, others @ ..] = reads else { return Err(misuse!("matmul: expected 2 operands")) };
     let kinds: [Kind; 2] = [(a.shape, a.dtype), (b.shape, b.dtype)];
     let (batch, g) = matmul::geometry(ta, tb, &kinds)?;
@@ -182,11 +210,11 @@ pub fn matmul(
         store: &format!("let i = (z * {m}u + row) * {n}u + column; {store}"),
         last: &store,
     };
-    Ok(tiled.dispatches())
+    Ok(tiled.parts())
 }
 
 /// Products with an epilogue.
-pub fn planned(p: &Planned, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Dispatch>> {
+pub fn planned(p: &Planned, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Part>> {
     if p.packed {
         return Err(unsupported!("gpu: {}: plans for a GPU are compiled without packing", "packed"));
     }
@@ -202,7 +230,7 @@ pub fn conv(
     epilogue: Option<&Epilogue>,
     reads: &[Operand],
     writes: &[Operand],
-) -> Result<Vec<Dispatch>> {
+) -> Result<Vec<Part>> {
     let [a, b, others @ ..] = reads else { return Err(misuse!("{}: expected 2 operands", c.name())) };
     let kinds: [Kind; 2] = [(a.shape, a.dtype), (b.shape, b.dtype)];
     let g = c.geometry(&kinds)?;
@@ -228,7 +256,7 @@ pub fn conv(
         let store = format!("let i = {i}; {store}");
         let tiled =
             Tiled { batch: groups, m, n, k, a: &left, b: &right, store: &store, last: &if_row(&store) };
-        tiled.dispatches()
+        tiled.parts()
     };
     Ok(match c {
         Conv2d::Forward(_) => tiled(

@@ -1,6 +1,6 @@
 //! A plan as a list of dispatches, free of any GPU interface: what a session on wgpu and one in a page both run.
 
-use super::kernel::dispatches;
+use super::kernel::{self, Part};
 use crate::plan::Plan;
 use crate::{Error, Result};
 use alloc::collections::BTreeMap;
@@ -10,15 +10,17 @@ use alloc::vec::Vec;
 
 /// Bytes between the offsets of two steps, the least that every adapter takes.
 pub const STRIDE: usize = 256;
-/// Bytes of the offsets that a step sees: 16 operands.
-pub const OFFSETS: usize = 64;
+/// Words of the offsets of a step.
+const WORDS: usize = STRIDE / 4;
+/// Bytes of the offsets that a dispatch sees, which may run so many steps one after another.
+pub const OFFSETS: usize = 64 * STRIDE;
 
 /// A dispatch of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dispatch {
     /// Its shader, of [`Program::shaders`].
     pub shader: u32,
-    /// Its step of the plan, of which it sees the offsets.
+    /// Its first step of the plan, from which on it sees the offsets.
     pub step: u32,
     /// Workgroups.
     pub groups: [u32; 3],
@@ -39,7 +41,7 @@ pub struct Program {
     pub dispatches: Vec<Dispatch>,
     /// How many dispatches depend on variables and constants alone and may be left out while these are the same.
     pub hoisted: usize,
-    /// The offsets of the operands of each step, [`STRIDE`] bytes a step.
+    /// The offsets of the operands of each step, [`STRIDE`] bytes a step, and [`OFFSETS`] bytes behind them.
     pub offsets: Vec<u8>,
     /// Bytes of scratch memory.
     pub scratch: usize,
@@ -50,30 +52,74 @@ impl Program {
     ///
     /// **Errors** when an op has no shader; the message names it.
     pub fn new(plan: &Plan) -> Result<Program> {
+        let mut program = Program {
+            shaders: Vec::new(),
+            names: Vec::new(),
+            dispatches: Vec::new(),
+            hoisted: 0,
+            offsets: Vec::new(),
+            scratch: 0,
+        };
         let mut known: BTreeMap<String, u32> = BTreeMap::new();
-        let (mut shaders, mut names, mut all) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut hoisted, mut scratch, mut offsets) = (0, 0, Vec::new());
+        // Small steps from `first` on wait to run together.
+        let (mut waiting, mut first): (Vec<Part>, usize) = (Vec::new(), 0);
         for (i, step) in plan.steps().iter().enumerate() {
+            let at = |e: Error| e.within(&format!("step {i}"));
+            if i == plan.hoisted() || i - first == OFFSETS / STRIDE {
+                program.flush(&mut known, &mut waiting, first, plan);
+            }
             if i == plan.hoisted() {
-                hoisted = all.len();
+                program.hoisted = program.dispatches.len();
             }
-            let parts = dispatches(step).map_err(|e: Error| e.within(&format!("step {i}")))?;
-            for part in parts {
-                scratch = scratch.max(4 * part.scratch);
-                let shader = *known.entry(part.source).or_insert_with_key(|text| {
-                    shaders.push(text.clone());
-                    names.push(step.op.name());
-                    shaders.len() as u32 - 1
-                });
-                all.push(Dispatch { shader, step: i as u32, groups: part.groups });
+            if waiting.is_empty() {
+                first = i;
             }
-            let from = offsets.len();
+            let parts = kernel::parts(step, (i - first) * WORDS).map_err(at)?;
+            if parts.iter().all(Part::is_small) {
+                waiting.extend(parts);
+            } else {
+                program.flush(&mut known, &mut waiting, first, plan);
+                let mut parts = kernel::parts(step, 0).map_err(at)?;
+                // What comes after the last large part waits for the next steps.
+                let large = parts.iter().rposition(|p| !p.is_small()).map_or(0, |n| n + 1);
+                waiting = parts.split_off(large);
+                first = i;
+                for part in parts {
+                    program.push(&mut known, part.alone(), i, step.op.name());
+                }
+            }
+            let from = program.offsets.len();
             for slot in step.reads.iter().chain(&step.writes) {
-                offsets.extend_from_slice(&slot.offset.to_le_bytes());
+                program.offsets.extend_from_slice(&slot.offset.to_le_bytes());
             }
-            offsets.resize(from + STRIDE, 0);
+            program.offsets.resize(from + STRIDE, 0);
         }
-        offsets.resize(offsets.len().max(STRIDE), 0);
-        Ok(Program { shaders, names, dispatches: all, hoisted, offsets, scratch })
+        program.flush(&mut known, &mut waiting, first, plan);
+        program.offsets.resize(program.offsets.len() + OFFSETS, 0);
+        Ok(program)
+    }
+
+    /// Adds the dispatch of the parts that wait.
+    fn flush(&mut self, known: &mut BTreeMap<String, u32>, waiting: &mut Vec<Part>, first: usize, plan: &Plan) {
+        if !waiting.is_empty() {
+            let name = plan.steps()[first].op.name();
+            self.push(known, kernel::together(core::mem::take(waiting)), first, name);
+        }
+    }
+
+    fn push(
+        &mut self,
+        known: &mut BTreeMap<String, u32>,
+        dispatch: kernel::Dispatch,
+        step: usize,
+        name: &'static str,
+    ) {
+        self.scratch = self.scratch.max(4 * dispatch.scratch);
+        let shader = *known.entry(dispatch.source).or_insert_with_key(|text| {
+            self.shaders.push(text.clone());
+            self.names.push(name);
+            self.shaders.len() as u32 - 1
+        });
+        self.dispatches.push(Dispatch { shader, step: step as u32, groups: dispatch.groups });
     }
 }

@@ -1,6 +1,6 @@
 //! Reductions.
 
-use super::kernel::{Dispatch, each};
+use super::kernel::{Dispatch, FEW, Part, each};
 use super::text::{GROUP, Operand, shader};
 use crate::op::{ArgReduce, Reduce, ReduceKind};
 use crate::{DType, Result, misuse};
@@ -23,11 +23,11 @@ fn split(shape: &crate::Shape, axis: usize, count: usize) -> [usize; 3] {
 }
 
 /// The shaders of a reduction over adjacent axes.
-pub fn run(r: &Reduce, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Dispatch>> {
+pub fn run(r: &Reduce, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Part>> {
     let ([x], [y]) = (reads, writes) else { return Err(misuse!("{}: expected one operand", r.kind.name())) };
     let [outer, mid, inner] = split(&x.shape, r.axis as usize, r.count as usize);
     let float = x.dtype == DType::F32;
-    if r.kind == ReduceKind::Sum && float && outer == 1 && mid > SHORT {
+    if r.kind == ReduceKind::Sum && float && outer == 1 && mid > SHORT && x.numel() > FEW {
         let body = format!("let value = {};", x.load("i"));
         return Ok(columns(mid, inner, &body, &["value".into()], &[*y]));
     }
@@ -43,7 +43,7 @@ pub fn run(r: &Reduce, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Disp
     };
     let begin = format!("var acc = {identity};");
     let value = x.load(&format!("start + j * {inner}u"));
-    if mid <= SHORT || outer * inner >= 4096 {
+    if mid <= SHORT || outer * inner >= 4096 || x.numel() <= FEW {
         let text = format!(
             "let start = i / {inner}u * {}u + i % {inner}u;
     {begin}
@@ -52,7 +52,7 @@ pub fn run(r: &Reduce, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Disp
             mid * inner,
             y.store("i", "acc")
         );
-        return Ok(vec![each(y.numel(), &text)]);
+        return Ok(vec![each(y.numel(), &text).of_work(x.numel())]);
     }
     let (row, ty) = (y.numel().clamp(1, super::text::GRID), if float { "f32" } else { "i32" });
     let source = shader(&format!(
@@ -77,7 +77,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         y.store("i", "parts[0]"),
         last = y.numel() - 1,
     ));
-    Ok(vec![Dispatch { source, groups: [row as u32, y.numel().div_ceil(row) as u32, 1], scratch: 0 }])
+    Ok(vec![Part::Own(Dispatch { source, groups: [row as u32, y.numel().div_ceil(row) as u32, 1], scratch: 0 })])
 }
 
 /// The shaders that add up rows of `columns` values: `body` makes `values` of element `i`, and may store other things.
@@ -88,7 +88,26 @@ pub fn columns(
     body: &str,
     values: &[String],
     results: &[Operand],
-) -> Vec<Dispatch> {
+) -> Vec<Part> {
+    if rows * columns <= FEW {
+        let (mut begin, mut add, mut write) = (String::new(), String::new(), String::new());
+        for (k, value) in values.iter().enumerate() {
+            let _ = writeln!(begin, "var sum{k} = 0.0;");
+            let _ = writeln!(add, "sum{k} = sum{k} + {value};");
+            let _ = writeln!(write, "{}", results[k].store("column", &format!("sum{k}")));
+        }
+        let text = format!(
+            "let column = i;
+    {begin}
+    for (var row = 0u; row < {rows}u; row = row + 1u) {{
+        let i = row * {columns}u + column;
+{body}
+{add}
+    }}
+    {write}"
+        );
+        return vec![each(columns, &text).of_work(rows * columns)];
+    }
     let width = columns.min(WIDE);
     // Rows that a workgroup takes at once.
     let high = WIDE / width;
@@ -143,11 +162,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 ",
     ));
     let first = Dispatch { source, groups: [parts as u32, blocks as u32, 1], scratch: parts * n * columns };
-    vec![first, each(columns, &write)]
+    vec![Part::Own(first), each(columns, &write)]
 }
 
 /// The index of the extreme.
-pub fn arg(r: &ArgReduce, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Dispatch>> {
+pub fn arg(r: &ArgReduce, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Part>> {
     let ([x], [y]) = (reads, writes) else { return Err(misuse!("{}: expected one operand", r.name())) };
     let [_, mid, inner] = split(&x.shape, r.axis as usize, 1);
     let wins = if r.smallest { "v < best" } else { "v > best" };
@@ -166,7 +185,7 @@ pub fn arg(r: &ArgReduce, reads: &[Operand], writes: &[Operand]) -> Result<Vec<D
         x.load(&format!("start + j * {inner}u")),
         y.store("i", "index")
     );
-    Ok(vec![each(y.numel(), &text)])
+    Ok(vec![each(y.numel(), &text).of_work(x.numel())])
 }
 
 const _: () = assert!(GROUP <= WIDE);

@@ -1,6 +1,6 @@
 //! Along one axis: recurrences and sorting.
 
-use super::kernel::{Dispatch, each};
+use super::kernel::{Part, each};
 use super::text::Operand;
 use crate::op::{Argsort, Recurrence};
 use crate::{DType, Result, misuse};
@@ -10,7 +10,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 /// `y[j] = a[j] y[j-1] + b[j]`, one invocation for each row.
-pub fn recurrence(r: &Recurrence, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Dispatch>> {
+pub fn recurrence(r: &Recurrence, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Part>> {
     let ([b, rest @ ..], [y]) = (reads, writes) else {
         return Err(misuse!("recurrence: expected an operand"));
     };
@@ -34,11 +34,11 @@ pub fn recurrence(r: &Recurrence, reads: &[Operand], writes: &[Operand]) -> Resu
         n * inner,
         y.store("e", "y")
     );
-    Ok(vec![each(product(0, axis) * inner, &text)])
+    Ok(vec![each(product(0, axis) * inner, &text).of_work(b.numel())])
 }
 
 /// The order of rows: each element counts those before it. NaN is the largest.
-pub fn argsort(a: &Argsort, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Dispatch>> {
+pub fn argsort(a: &Argsort, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Part>> {
     let ([x], [y]) = (reads, writes) else { return Err(misuse!("argsort: expected 1 operand")) };
     let n = x.shape.dim(-1);
     let (small, large) = if a.descending { ("b", "a") } else { ("a", "b") };
@@ -62,5 +62,5 @@ pub fn argsort(a: &Argsort, reads: &[Operand], writes: &[Operand]) -> Result<Vec
         own = x.load("i"),
         other = x.load("row + j"),
     );
-    Ok(vec![each(x.numel(), &text)])
+    Ok(vec![each(x.numel(), &text).of_work(n * x.numel())])
 }

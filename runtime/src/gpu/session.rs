@@ -35,13 +35,13 @@ impl Session {
     ///
     /// **Errors** when an op has no shader, naming it, when the plan does not verify, and when its memory does not fit.
     pub fn new(plan: Plan, gpu: &Gpu) -> Result<Session> {
-        let variables = Session::variables_for(&plan, gpu)?;
+        let variables = Session::variables_of(plan.variable_bytes(), gpu)?;
         Session::sharing(plan, gpu, variables)
     }
 
-    /// Memory for the variables that the plan knows.
-    pub(crate) fn variables_for(plan: &Plan, gpu: &Gpu) -> Result<wgpu::Buffer> {
-        Session::buffer(gpu, "variables", plan.variable_bytes(), STORAGE)
+    /// Memory for variables.
+    pub(crate) fn variables_of(bytes: usize, gpu: &Gpu) -> Result<wgpu::Buffer> {
+        Session::buffer(gpu, "variables", bytes, STORAGE)
     }
 
     /// As [`new`](Session::new), with a copy of the variables that other sessions have too.

@@ -1,6 +1,6 @@
 //! Values made from nothing.
 
-use super::kernel::{Dispatch, each, each_word};
+use super::kernel::{Part, each, each_word};
 use super::text::Operand;
 use crate::op::{Op, Random};
 use crate::{DType, Result, misuse};
@@ -9,7 +9,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 /// Scalars and counting.
-pub fn run(op: &Op, writes: &[Operand]) -> Result<Vec<Dispatch>> {
+pub fn run(op: &Op, writes: &[Operand]) -> Result<Vec<Part>> {
     let [y] = writes else { return Err(misuse!("{}: no result", op.name())) };
     let value = match op {
         Op::Scalar(_, bits) => format!("bits = {bits:#x}u;"),
@@ -19,7 +19,7 @@ pub fn run(op: &Op, writes: &[Operand]) -> Result<Vec<Dispatch>> {
 }
 
 /// Uniform random numbers, the words of [`philox`](crate::rng::philox).
-pub fn random(random: &Random, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Dispatch>> {
+pub fn random(random: &Random, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Part>> {
     let ([key], [y]) = (reads, writes) else { return Err(misuse!("random: expected one operand")) };
     debug_assert!(y.dtype == DType::F32);
     let n = y.numel();

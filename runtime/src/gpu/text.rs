@@ -21,7 +21,7 @@ const PRELUDE: &str = "\
 @group(0) @binding(1) var<storage, read_write> variables: array<u32>;
 @group(0) @binding(2) var<storage, read> constants: array<u32>;
 @group(0) @binding(3) var<storage, read_write> scratch: array<f32>;
-@group(0) @binding(4) var<uniform> offsets: array<vec4<u32>, 4>;
+@group(0) @binding(4) var<uniform> offsets: array<vec4<u32>, 1024>;
 ";
 
 /// A shader: the bindings, the functions that it calls, its own text.

@@ -232,7 +232,9 @@ impl Model {
         let c = self.compiled.as_ref().ok_or_else(|| self.not_compiled())?;
         if mode == Mode::Train && c.optimizer.has_schedule() {
             let step = self.variables.slice::<i32>(c.iterations)?[0];
-            let rate = c.optimizer.learning_rate_at(step.max(0) as u64 + self.steps_ahead());
+            #[cfg(feature = "remote")]
+            let step = step + self.steps_ahead() as i32;
+            let rate = c.optimizer.learning_rate_at(step.max(0) as u64);
             let id = c.learning_rate;
             self.own_write(id, |own: &mut [f32]| own[0] = rate)?;
         }

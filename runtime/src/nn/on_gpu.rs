@@ -79,11 +79,11 @@ impl Remote for OnGpu {
         self.gpu.name()
     }
 
-    fn prepare(&mut self, plan: Plan) -> Result<usize> {
+    fn prepare(&mut self, plan: Plan, variables: usize) -> Result<usize> {
         let variables = match &self.variables {
             Some(variables) => variables.clone(),
             None => {
-                let variables = Session::variables_for(&plan, &self.gpu)?;
+                let variables = Session::variables_of(variables, &self.gpu)?;
                 self.variables.insert(variables).clone()
             }
         };
@@ -132,10 +132,14 @@ impl Remote for OnGpu {
     }
 
     fn read_variables(&mut self, into: &mut [u8]) -> Result<()> {
-        let Some(n) = (0..self.sessions.len()).find(|&n| matches!(self.sessions[n], Made::Ready(_))) else {
-            return Err(misuse!("gpu: there is no plan yet"));
-        };
-        self.session(n)?.read_variables(into)
+        let made = self.sessions.iter().filter_map(|made| match made {
+            Made::Ready(session) => Some(session),
+            _ => None,
+        });
+        match made.max_by_key(|session| session.plan().variable_bytes()) {
+            Some(session) => session.read_variables(into),
+            None => Err(misuse!("gpu: there is no plan yet")),
+        }
     }
 
     fn read_outputs(&mut self, session: usize) -> Result<Vec<Tensor>> {

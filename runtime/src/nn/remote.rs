@@ -24,10 +24,10 @@ const TIMED: usize = 4;
 pub trait Remote {
     /// What it calls itself.
     fn name(&self) -> String;
-    /// Starts to make a plan ready; gives its number.
+    /// Starts to make a plan ready, of a model with so many bytes of variables; gives its number.
     ///
     /// **Errors** when an op has no form there, naming it, and when memory does not suffice.
-    fn prepare(&mut self, plan: Plan) -> Result<usize>;
+    fn prepare(&mut self, plan: Plan, variables: usize) -> Result<usize>;
     /// Whether the plan can run at once.
     ///
     /// **Errors** when making it ready failed.
@@ -311,18 +311,18 @@ impl Model {
         if let Some(loss) = self.trial_here(samples, batch_size, mode, session, explain)? {
             return Ok(loss);
         }
-        match self.queue(samples, end, mode, session) {
-            Ok(()) => {}
-            Err(error) if self.remote.as_ref().is_some_and(|a| a.seen != self.variables.stamp()) => {
-                return Err(error);
-            }
-            Err(error) => {
-                self.give_up(error);
-                let at = samples.at;
-                self.replay(samples, explain)?;
-                samples.at = at;
-                return self.advance_here(samples, batch_size, mode, explain);
-            }
+        let host = self.session(mode, samples, end - samples.at)?;
+        self.schedule(mode)?;
+        let now = self.variables.stamp();
+        if self.remote.as_ref().is_some_and(|a| a.seen != now && !a.ahead.is_empty()) {
+            return Err(misuse!("fit: weights were changed while the device had newer ones; call sync first"));
+        }
+        if let Err(error) = self.queue(samples, end, mode, (host, session)) {
+            self.give_up(error);
+            let at = samples.at;
+            self.replay(samples, explain)?;
+            samples.at = at;
+            return self.advance_here(samples, batch_size, mode, explain);
         }
         samples.at = end;
         let Some(a) = &mut self.remote else { return Ok(0.0) };
@@ -347,7 +347,7 @@ impl Model {
         }
         let plan = self.step_plan(key, &self.remote_options())?;
         let Some(a) = &mut self.remote else { return Err(misuse!("fit: there is no device")) };
-        let session = a.remote.prepare(plan)?;
+        let session = a.remote.prepare(plan, self.variables.buffer().len())?;
         a.sessions.push((key.clone(), session));
         Ok(session)
     }
@@ -402,19 +402,20 @@ impl Model {
         };
     }
 
-    /// Queues a step with the rows up to `end`.
-    fn queue(&mut self, samples: &Samples, end: usize, mode: Mode, session: usize) -> Result<()> {
-        let n = self.session(mode, samples, end - samples.at)?;
-        self.schedule(mode)?;
+    /// Queues a step with the rows up to `end`, with the numbers of the host's session and the device's.
+    fn queue(
+        &mut self,
+        samples: &Samples,
+        end: usize,
+        mode: Mode,
+        (n, session): (usize, usize),
+    ) -> Result<()> {
         let (Some(a), Some(c)) = (&mut self.remote, &mut self.compiled) else {
             return Err(misuse!("fit: not compiled"));
         };
         let rate = self.variables.slice::<f32>(c.learning_rate)?[0];
         let now = self.variables.stamp();
         if a.seen != now {
-            if !a.ahead.is_empty() {
-                return Err(misuse!("fit: weights were changed while the device had newer ones; call sync first"));
-            }
             a.remote.write_variables(0, self.variables.buffer().bytes())?;
             a.seen = now;
         } else if rate.to_bits() != a.rate.to_bits() {
@@ -453,7 +454,7 @@ impl Model {
             None => {
                 let plan = Plan::compile(&self.graph_of(&kinds)?, &self.remote_options())?;
                 let Some(a) = &mut self.remote else { return Err(misuse!("predict: there is no device")) };
-                let session = a.remote.prepare(plan)?;
+                let session = a.remote.prepare(plan, self.variables.buffer().len())?;
                 a.predictions.push((kinds, session));
                 session
             }
