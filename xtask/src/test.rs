@@ -53,14 +53,15 @@ impl Count {
 type Stage = (&'static str, fn() -> Result<Count>);
 
 /// In order: what fails fastest first, what others need before them.
-const STAGES: [Stage; 15] = [
+const STAGES: [Stage; 16] = [
     ("fmt", fmt),
     ("clippy", clippy),
     ("cargo", cargo_tests),
     ("doc", doc),
     ("examples", examples),
     ("course", || course::course(&programs()?)),
-    ("golden", golden),
+    ("golden", || golden(false)),
+    ("gpu", || golden(true)),
     ("thumb", thumb),
     ("firmware", || {
         firmware::firmware(program(&programs()?, "example", "firmware_model")?).map(|()| Count::PASSED)
@@ -172,6 +173,9 @@ fn doc() -> Result<Count> {
 const RANDOM_SEED: &str = "PROPTEST_RNG_SEED";
 
 fn cargo_tests() -> Result<Count> {
+    if let Err(error) = toolchain::vulkan() {
+        println!("cargo: tests on a GPU will be skipped: {error:#}");
+    }
     let workspace = ["--workspace", "--exclude", "xtask", "--all-features"].as_slice();
     let mut total = Count::default();
     for packages in [workspace, &["--package", "xtask", "--profile", "xtask"]] {
@@ -266,7 +270,11 @@ fn examples() -> Result<Count> {
 
 /// Every recorded case counts. Which of them the tree claims to pass is the harness's to say: its exit code
 /// decides whether the others are failures.
-fn golden() -> Result<Count> {
+/// Replays the recorded cases, on the processor or on a GPU.
+fn golden(gpu: bool) -> Result<Count> {
+    if gpu {
+        toolchain::vulkan()?;
+    }
     let built = programs()?;
     let path = program(&built, "bin", "golden")?;
     let folder = std::env::var_os("GRADLING_GOLDEN")
@@ -280,12 +288,16 @@ fn golden() -> Result<Count> {
         println!("golden: skipped: {message}");
         return Ok(Count::SKIPPED);
     }
-    let (success, text) =
-        tee(Command::new(path).current_dir(root()).arg(&folder), Duration::from_secs(1200))?;
+    let mut command = Command::new(path);
+    command.current_dir(root()).arg(&folder).args(gpu.then_some("--gpu"));
+    let (success, text) = tee(&mut command, Duration::from_secs(1200))?;
     let score = text.lines().rev().find_map(|line| {
         let (passed, total) = line.strip_prefix("golden: ")?.trim().split_once('/')?;
         Some((passed.parse::<usize>().ok()?, total.parse::<usize>().ok()?))
     });
+    if score.is_none() && success && text.contains("golden: skipped: ") {
+        return Ok(Count::SKIPPED);
+    }
     let Some((passed, total)) = score else { bail!("no line `golden: PASSED/TOTAL`") };
     let failed = if success { 0 } else { total.saturating_sub(passed).max(1) };
     Ok(Count { passed, failed, skipped: 0 })

@@ -360,6 +360,19 @@ fn find_chromium() -> Option<PathBuf> {
         .or_else(|| bundle.is_file().then_some(bundle))
 }
 
+/// A Vulkan driver for the tests on a GPU: the machine's, else one that computes on the processor, installed.
+///
+/// # Errors
+/// There is none and it cannot be installed.
+pub fn vulkan() -> Result<()> {
+    let folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
+    let driver = |folder: &&str| fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some());
+    if cfg!(target_os = "linux") && !folders.iter().any(driver) {
+        apt_install(&["mesa-vulkan-drivers", "libvulkan1"])?;
+    }
+    Ok(())
+}
+
 /// The Cortex-M emulator, installed if it is missing.
 ///
 /// # Errors
