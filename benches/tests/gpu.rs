@@ -89,7 +89,10 @@ impl Task {
         let got = self.losses(&mut model, true)?;
         assert_eq!(want.len(), got.len());
         for (step, (a, b)) in want.iter().zip(&got).enumerate() {
-            assert!((a - b).abs() <= tolerance * a.abs().max(1e-3), "step {step}: {a} on the cpu, {b} on the GPU");
+            assert!(
+                (a - b).abs() <= tolerance * a.abs().max(1e-3),
+                "step {step}: {a} on the cpu, {b} on the GPU"
+            );
         }
         assert!(model.device_loss().is_none());
         Ok(())

@@ -8,17 +8,30 @@ use crate::executor::{self, Executor};
 use crate::program::{Emit, Fault, Program, Results};
 use crate::table::{Outcome, Row, Table};
 use crate::tensors::Array;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Runs every case of every group.
+/// Runs every case of every group, as many at once as there are processors.
 pub fn run(groups: &[Group]) -> Table {
-    let mut table = Table::default();
-    for group in groups {
-        for case in &group.cases {
-            let outcome = run_case(group, case);
-            table.rows.push(Row { group: group.name.clone(), name: case.name.clone(), outcome });
+    let all: Vec<(&Group, &Case)> = groups.iter().flat_map(|g| g.cases.iter().map(move |c| (g, c))).collect();
+    let outcomes: Vec<OnceLock<Outcome>> = all.iter().map(|_| OnceLock::new()).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(((group, case), outcome)) = {
+            let n = next.fetch_add(1, Ordering::Relaxed);
+            all.get(n).zip(outcomes.get(n))
+        } {
+            outcome.get_or_init(|| run_case(group, case));
         }
-    }
-    table
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+    let row = |((group, case), outcome): (&(&Group, &Case), OnceLock<Outcome>)| Row {
+        group: group.name.clone(),
+        name: case.name.clone(),
+        outcome: outcome.into_inner().unwrap_or_else(|| Outcome::Unsupported("was not run".into())),
+    };
+    Table { rows: all.iter().zip(outcomes).map(row).collect() }
 }
 
 /// Runs one case on every executor.

@@ -32,7 +32,8 @@ pub(super) fn check(gpu: &Gpu) -> Result<()> {
         let input = trace.input("x", Shape::new(&[37, 53])?, crate::DType::F32);
         trace.output("y", sample(input));
         let graph = trace.finish()?;
-        let mut cpu = crate::Session::new(Plan::compile(&graph, &PlanOptions::default())?, &Device::default())?;
+        let mut cpu =
+            crate::Session::new(Plan::compile(&graph, &PlanOptions::default())?, &Device::default())?;
         cpu.set_input(0, &x)?;
         cpu.run(&mut variables)?;
         let want = cpu.output_tensor(0, &variables)?;

@@ -21,9 +21,9 @@ pub fn on_integers(f: Binary) -> &'static str {
 pub fn called_by(text: &str) -> String {
     let mut all = String::new();
     loop {
-        let missing = ALL.iter().find(|(name, body)| {
-            !all.contains(body) && [text, &all].iter().any(|t| calls(t, name))
-        });
+        let missing = ALL
+            .iter()
+            .find(|(name, body)| !all.contains(body) && [text, &all].iter().any(|t| calls(t, name)));
         match missing {
             Some((_, body)) => all.push_str(body),
             None => return all,
@@ -34,9 +34,8 @@ pub fn called_by(text: &str) -> String {
 /// Whether `name(` is in the text other than as the end of a longer name.
 fn calls(text: &str, name: &str) -> bool {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    text.match_indices(name).any(|(at, _)| {
-        text[at + name.len()..].starts_with('(') && !text[..at].ends_with(word)
-    })
+    text.match_indices(name)
+        .any(|(at, _)| text[at + name.len()..].starts_with('(') && !text[..at].ends_with(word))
 }
 
 // Comparisons with itself tell NaN only where a compiler keeps them; bits always do.

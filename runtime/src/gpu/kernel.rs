@@ -1,6 +1,6 @@
 //! From a step of a plan to shaders.
 
-use super::text::{GRID, GROUP, Operand, shader};
+use super::text::{GRID, GROUP, Operand, Width, shader};
 use super::{movement, pointwise, pool, product, reduce, scan, sources};
 use crate::op::Op;
 use crate::plan::Step;
@@ -61,14 +61,20 @@ impl Part {
 
     /// A dispatch of this part alone.
     pub fn alone(self) -> Dispatch {
+        self.alone_of(Width::One)
+    }
+
+    /// The same where the statements see memory in words of this many.
+    pub fn alone_of(self, width: Width) -> Dispatch {
         let (count, body) = match self {
             Part::Each { count, body, .. } => (count, body),
             Part::Own(dispatch) => return dispatch,
         };
         let groups = count.div_ceil(GROUP);
         let row = groups.clamp(1, GRID);
-        let source = shader(&format!(
-            "
+        let source = shader(
+            &format!(
+                "
 @compute @workgroup_size({GROUP})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {{
     let i = (group.x + group.y * {row}u) * {GROUP}u + local;
@@ -76,7 +82,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 {body}
 }}
 ",
-        ));
+            ),
+            width,
+        );
         Dispatch { source, groups: [row as u32, groups.div_ceil(row) as u32, 1], scratch: 0 }
     }
 }
@@ -100,7 +108,7 @@ fn main(@builtin(local_invocation_index) local: u32) {{
         let _ = writeln!(text, "for (var i = local; i < {count}u; i = i + {TOGETHER}u) {{\n{body}\n}}");
     }
     text.push_str("}\n");
-    Dispatch { source: shader(&text), groups: [1, 1, 1], scratch: 0 }
+    Dispatch { source: shader(&text, Width::One), groups: [1, 1, 1], scratch: 0 }
 }
 
 /// The operands of a step: those it reads, then those it writes.

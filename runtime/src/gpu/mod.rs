@@ -22,6 +22,7 @@ mod scan;
 mod session;
 mod sources;
 mod text;
+mod tile;
 
 #[cfg(feature = "gpu")]
 pub use device::Gpu;

@@ -100,7 +100,13 @@ impl Program {
     }
 
     /// Adds the dispatch of the parts that wait.
-    fn flush(&mut self, known: &mut BTreeMap<String, u32>, waiting: &mut Vec<Part>, first: usize, plan: &Plan) {
+    fn flush(
+        &mut self,
+        known: &mut BTreeMap<String, u32>,
+        waiting: &mut Vec<Part>,
+        first: usize,
+        plan: &Plan,
+    ) {
         if !waiting.is_empty() {
             let name = plan.steps()[first].op.name();
             self.push(known, kernel::together(core::mem::take(waiting)), first, name);

@@ -1,7 +1,7 @@
 //! Reductions.
 
 use super::kernel::{Dispatch, FEW, Part, each};
-use super::text::{GROUP, Operand, shader};
+use super::text::{GROUP, Operand, Width, shader};
 use crate::op::{ArgReduce, Reduce, ReduceKind};
 use crate::{DType, Result, misuse};
 use alloc::format;
@@ -55,8 +55,9 @@ pub fn run(r: &Reduce, reads: &[Operand], writes: &[Operand]) -> Result<Vec<Part
         return Ok(vec![each(y.numel(), &text).of_work(x.numel())]);
     }
     let (row, ty) = (y.numel().clamp(1, super::text::GRID), if float { "f32" } else { "i32" });
-    let source = shader(&format!(
-        "
+    let source = shader(
+        &format!(
+            "
 var<workgroup> parts: array<{ty}, {WIDE}>;
 @compute @workgroup_size({WIDE})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {{
@@ -72,23 +73,23 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if local == 0u {{ {} }}
 }}
 ",
-        mid * inner,
-        WIDE / 2,
-        y.store("i", "parts[0]"),
-        last = y.numel() - 1,
-    ));
-    Ok(vec![Part::Own(Dispatch { source, groups: [row as u32, y.numel().div_ceil(row) as u32, 1], scratch: 0 })])
+            mid * inner,
+            WIDE / 2,
+            y.store("i", "parts[0]"),
+            last = y.numel() - 1,
+        ),
+        Width::One,
+    );
+    Ok(vec![Part::Own(Dispatch {
+        source,
+        groups: [row as u32, y.numel().div_ceil(row) as u32, 1],
+        scratch: 0,
+    })])
 }
 
 /// The shaders that add up rows of `columns` values: `body` makes `values` of element `i`, and may store other things.
 /// The sums over parts of the rows go to scratch memory, then those of the parts to the results.
-pub fn columns(
-    rows: usize,
-    columns: usize,
-    body: &str,
-    values: &[String],
-    results: &[Operand],
-) -> Vec<Part> {
+pub fn columns(rows: usize, columns: usize, body: &str, values: &[String], results: &[Operand]) -> Vec<Part> {
     if rows * columns <= FEW {
         let (mut begin, mut add, mut write) = (String::new(), String::new(), String::new());
         for (k, value) in values.iter().enumerate() {
@@ -141,8 +142,9 @@ pub fn columns(
             results[k].store("i", "sum")
         );
     }
-    let source = shader(&format!(
-        "
+    let source = shader(
+        &format!(
+            "
 var<workgroup> parts: array<f32, {WIDE}>;
 @compute @workgroup_size({WIDE})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {{
@@ -160,7 +162,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     {share}
 }}
 ",
-    ));
+        ),
+        Width::One,
+    );
     let first = Dispatch { source, groups: [parts as u32, blocks as u32, 1], scratch: parts * n * columns };
     vec![Part::Own(first), each(columns, &write)]
 }

@@ -49,10 +49,14 @@ impl Session {
         plan.verify()?;
         let needed = plan.variable_bytes() as u64;
         if variables.size() < needed {
-            return Err(misuse!("gpu: the plan reads {needed} bytes of variables, there are {}", variables.size()));
+            return Err(misuse!(
+                "gpu: the plan reads {needed} bytes of variables, there are {}",
+                variables.size()
+            ));
         }
         let program = Program::new(&plan)?;
-        let pipelines = program.shaders.iter().zip(&program.names).map(|(text, name)| gpu.pipeline(name, text));
+        let pipelines =
+            program.shaders.iter().zip(&program.names).map(|(text, name)| gpu.pipeline(name, text));
         let pipelines = pipelines.collect::<Result<Vec<_>>>()?;
         let outputs: usize = plan.outputs().iter().map(|o| o.slot.bytes().next_multiple_of(16)).sum();
         let arena = Session::buffer(gpu, "arena", plan.arena_bytes(), STORAGE)?;
@@ -95,7 +99,9 @@ impl Session {
         let size = (bytes.next_multiple_of(64) + 64) as u64;
         let most = u64::from(gpu.device.limits().max_storage_buffer_binding_size);
         if size > most {
-            return Err(misuse!("gpu: {label} of {size} bytes, this adapter binds {most}; use smaller batches"));
+            return Err(misuse!(
+                "gpu: {label} of {size} bytes, this adapter binds {most}; use smaller batches"
+            ));
         }
         let descriptor =
             wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
@@ -261,4 +267,5 @@ impl Session {
     }
 }
 
-const STORAGE: BufferUsages = BufferUsages::COPY_SRC.union(BufferUsages::COPY_DST).union(BufferUsages::STORAGE);
+const STORAGE: BufferUsages =
+    BufferUsages::COPY_SRC.union(BufferUsages::COPY_DST).union(BufferUsages::STORAGE);

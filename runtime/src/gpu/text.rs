@@ -24,9 +24,20 @@ const PRELUDE: &str = "\
 @group(0) @binding(4) var<uniform> offsets: array<vec4<u32>, 1024>;
 ";
 
+/// How many words the shader reads and writes at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Width {
+    One,
+    Four,
+}
+
 /// A shader: the bindings, the functions that it calls, its own text.
-pub fn shader(text: &str) -> String {
-    format!("{PRELUDE}{}{text}", functions::called_by(text))
+pub fn shader(text: &str, width: Width) -> String {
+    let bindings = match width {
+        Width::One => PRELUDE.into(),
+        Width::Four => PRELUDE.replace("array<u32>", "array<vec4<u32>>"),
+    };
+    format!("{bindings}{}{text}", functions::called_by(text))
 }
 
 /// An operand or a result of a step.
@@ -37,11 +48,47 @@ pub struct Operand {
     pub place: Place,
     pub shape: Shape,
     pub dtype: DType,
+    /// Whether it begins at a multiple of four words.
+    pub aligned: bool,
+    /// How the shader sees memory.
+    pub width: Width,
 }
 
 impl Operand {
     pub fn new(number: usize, slot: &Slot) -> Operand {
-        Operand { number, place: slot.place, shape: slot.shape, dtype: slot.dtype }
+        let aligned = slot.offset % 16 == 0;
+        Operand {
+            number,
+            place: slot.place,
+            shape: slot.shape,
+            dtype: slot.dtype,
+            aligned,
+            width: Width::One,
+        }
+    }
+
+    /// The same in a shader that sees memory in words of this many.
+    pub fn seen(self, width: Width) -> Operand {
+        Operand { width, ..self }
+    }
+
+    /// Word `at` of its memory.
+    fn word(&self, at: &str) -> String {
+        let buffer = self.buffer();
+        match self.width {
+            Width::One => format!("{buffer}[{at}]"),
+            Width::Four => format!("{buffer}[({at}) >> 2u][({at}) & 3u]"),
+        }
+    }
+
+    /// The four floats from element `i` on, a multiple of four, in a shader that sees memory so.
+    pub fn load4(&self, i: &str) -> String {
+        format!("bitcast<vec4<f32>>({}[(({} >> 2u) + ({i})) >> 2u])", self.buffer(), self.offset())
+    }
+
+    /// The statement that writes the four words `bits` from element `i` on.
+    pub fn store4(&self, i: &str, bits: &str) -> String {
+        format!("{}[(({} >> 2u) + ({i})) >> 2u] = {bits};", self.buffer(), self.offset())
     }
 
     pub fn numel(&self) -> usize {
@@ -63,13 +110,12 @@ impl Operand {
 
     /// The bits of element `i` as a word, as registers of regions hold them.
     pub fn bits(&self, i: &str) -> String {
-        let (buffer, offset) = (self.buffer(), self.offset());
+        let offset = self.offset();
         match self.dtype {
-            DType::F32 | DType::I32 => format!("{buffer}[({offset} >> 2u) + ({i})]"),
+            DType::F32 | DType::I32 => self.word(&format!("({offset} >> 2u) + ({i})")),
             DType::F16 => {
-                format!(
-                    "bitcast<u32>(half({buffer}[({offset} + 2u * ({i})) >> 2u], ({offset} + 2u * ({i})) >> 1u))"
-                )
+                let word = self.word(&format!("({offset} + 2u * ({i})) >> 2u"));
+                format!("bitcast<u32>(half({word}, ({offset} + 2u * ({i})) >> 1u))")
             }
             DType::I8 => format!("signed({})", self.byte(i)),
             DType::U8 | DType::Bool => self.byte(i),
@@ -77,8 +123,9 @@ impl Operand {
     }
 
     fn byte(&self, i: &str) -> String {
-        let (buffer, offset) = (self.buffer(), self.offset());
-        format!("(({buffer}[({offset} + ({i})) >> 2u] >> (8u * (({offset} + ({i})) & 3u))) & 255u)")
+        let offset = self.offset();
+        let word = self.word(&format!("({offset} + ({i})) >> 2u"));
+        format!("(({word} >> (8u * (({offset} + ({i})) & 3u))) & 255u)")
     }
 
     /// Element `i` as a number of its type.

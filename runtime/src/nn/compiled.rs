@@ -9,7 +9,9 @@ use crate::autodiff::grad;
 use crate::graph::Trace;
 use crate::op::Kind;
 use crate::plan::Place;
-use crate::{DType, Element, Plan, PlanOptions, Result, Session, Shape, Tensor, Var, VariableId, Variables, misuse};
+use crate::{
+    DType, Element, Plan, PlanOptions, Result, Session, Shape, Tensor, Var, VariableId, Variables, misuse,
+};
 use alloc::vec::Vec;
 
 /// What a plan does.
@@ -242,7 +244,11 @@ impl Model {
     }
 
     /// Writes a variable that the host alone writes: a device need not see it at once.
-    pub(super) fn own_write<T: Element>(&mut self, id: VariableId, write: impl FnOnce(&mut [T])) -> Result<()> {
+    pub(super) fn own_write<T: Element>(
+        &mut self,
+        id: VariableId,
+        write: impl FnOnce(&mut [T]),
+    ) -> Result<()> {
         #[cfg(feature = "remote")]
         let before = self.variables.stamp();
         write(self.variables.slice_mut(id)?);

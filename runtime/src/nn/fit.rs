@@ -234,10 +234,16 @@ impl FitRun {
             let diverged = &mut self.diverged;
             let mut explain = |what| {
                 *diverged = true;
-                misuse!("fit: the loss is not finite in epoch {}, before batch {}: {what}", epoch + 1, step + 1)
+                misuse!(
+                    "fit: the loss is not finite in epoch {}, before batch {}: {what}",
+                    epoch + 1,
+                    step + 1
+                )
             };
             match (&mut self.train, &mut self.validation, self.phase) {
-                (_, Some(samples), Phase::Validate | Phase::ValidateEnd) => model.settle(samples, &mut explain)?,
+                (_, Some(samples), Phase::Validate | Phase::ValidateEnd) => {
+                    model.settle(samples, &mut explain)?
+                }
                 (Source::Memory(samples), _, _) => model.settle(samples, &mut explain)?,
                 (Source::Stream(_), _, _) => model.sync()?,
             }

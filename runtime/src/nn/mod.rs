@@ -30,9 +30,9 @@ mod prefetch;
 mod progress;
 #[cfg(feature = "full")]
 pub mod regularizer;
-pub mod samples;
 #[cfg(feature = "remote")]
 mod remote;
+pub mod samples;
 #[cfg(feature = "full")]
 pub mod schedule;
 #[cfg(all(feature = "full", feature = "std"))]
@@ -59,8 +59,6 @@ pub use history::{History, Logs};
 pub use init::Initializer;
 #[cfg(feature = "full")]
 pub use init::{Distribution, FanMode};
-#[cfg(feature = "remote")]
-pub use remote::Remote;
 pub use layer::{
     ActivationLayer, Call, Conv2D, Dense, Dropout, Flatten, Layer, LayerConfig, MaxPooling2D, Weights,
 };
@@ -92,6 +90,8 @@ pub use optimizer::{Adam, Optimizer, SGD};
 pub use prefetch::Prefetch;
 #[cfg(feature = "full")]
 pub use regularizer::{OrthogonalMode, Regularizer};
+#[cfg(feature = "remote")]
+pub use remote::Remote;
 pub use samples::{Arrays, Batch, Batches};
 #[cfg(feature = "full")]
 pub use schedule::{

@@ -229,9 +229,7 @@ impl Model {
             ));
         }
         let at = self.variables.describe(c.totals)?.offset;
-        let float = |at: usize| {
-            f32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-        };
+        let float = |at: usize| f32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         let (count, sum) = (float(at), float(at + 4));
         let training = a.ahead.iter().any(|b| b.mode == Mode::Train);
         if training && !sum.is_finite() {
@@ -315,7 +313,9 @@ impl Model {
         self.schedule(mode)?;
         let now = self.variables.stamp();
         if self.remote.as_ref().is_some_and(|a| a.seen != now && !a.ahead.is_empty()) {
-            return Err(misuse!("fit: weights were changed while the device had newer ones; call sync first"));
+            return Err(misuse!(
+                "fit: weights were changed while the device had newer ones; call sync first"
+            ));
         }
         if let Err(error) = self.queue(samples, end, mode, (host, session)) {
             self.give_up(error);
