@@ -245,8 +245,10 @@ impl Iterator for Steps<'_> {
 mod write {
     use super::{HEADER, MAGIC, PlanFile, VERSION};
     use crate::arena::Buffer;
+    use crate::graph::Port;
     use crate::plan::{NamedSlot, Plan};
-    use crate::{Error, Result, device_error, format_error};
+    use crate::{DType, Error, Result, Shape, device_error, format_error};
+    use alloc::vec;
     use alloc::vec::Vec;
 
     impl Plan {
@@ -266,7 +268,7 @@ mod write {
             let steps_at = HEADER + ports.len();
             let constants_at = (steps_at + steps.len()).next_multiple_of(64);
             let len = constants_at + self.constants.len();
-            let mut bytes = alloc::vec![0u8; len];
+            let mut bytes = vec![0u8; len];
             bytes[..8].copy_from_slice(MAGIC);
             let words = [
                 (8, VERSION as usize),
@@ -301,10 +303,23 @@ mod write {
         ///
         /// **Errors** as [`PlanFile::parse`], when the plan needs variables, and when it does not verify.
         pub fn from_bytes(bytes: &[u8]) -> Result<Plan> {
-            let file = PlanFile::parse(bytes)?;
-            if file.variable_bytes() > 0 {
+            let plan = Plan::from_bytes_with_variables(bytes)?;
+            if !plan.variables.is_empty() {
                 return Err(format_error!("plan file: expected an inference plan, got one with variables"));
             }
+            Ok(plan)
+        }
+
+        /// Reads a plan that may read and write variables, whose names and kinds files do not hold: of them it knows
+        /// that they are so many bytes, so it is for those who keep variables as bytes.
+        ///
+        /// **Errors** as [`PlanFile::parse`], and when it does not verify.
+        pub fn from_bytes_with_variables(bytes: &[u8]) -> Result<Plan> {
+            let file = PlanFile::parse(bytes)?;
+            let variables = match file.variable_bytes().div_ceil(4) {
+                0 => Vec::new(),
+                words => vec![Port { name: "variables".into(), kind: (Shape::new(&[words])?, DType::F32) }],
+            };
             let port = |p: (&str, crate::plan::Slot)| NamedSlot { name: p.0.into(), slot: p.1 };
             let steps = file.steps().collect::<Result<Vec<_>>>()?;
             let plan = Plan {
@@ -312,7 +327,7 @@ mod write {
                 outputs: (0..file.outputs())
                     .map(|i| file.output(i).map(port))
                     .collect::<Result<_, Error>>()?,
-                variables: Vec::new(),
+                variables,
                 constants: Buffer::from_bytes(file.constants()),
                 arena_bytes: file.arena_bytes(),
                 hoisted: 0,

@@ -254,6 +254,11 @@ mod heap {
             inputs.chain(own).filter(|slot| slot.place == Place::Arena).map(Slot::bytes).sum()
         }
 
+        /// The constants: weights of inference and other fixed tensors.
+        pub fn constants(&self) -> &[u8] {
+            self.constants.bytes()
+        }
+
         /// The size of the constants in bytes.
         pub fn constant_bytes(&self) -> usize {
             self.constants.len()
