@@ -215,6 +215,11 @@ impl Variables {
         self.list.iter().map(|v| Port { name: v.name.clone(), kind: (v.shape, v.dtype) })
     }
 
+    /// All values, each where plans find it.
+    pub fn bytes(&self) -> &[u8] {
+        self.buffer.bytes()
+    }
+
     /// The buffer.
     pub(crate) fn buffer(&self) -> &Buffer {
         &self.buffer

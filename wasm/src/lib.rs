@@ -6,6 +6,8 @@
 
 #[cfg(feature = "files")]
 mod files;
+#[cfg(feature = "full")]
+mod gpu;
 #[cfg(feature = "conv")]
 mod images;
 mod js;
