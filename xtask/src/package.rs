@@ -107,22 +107,34 @@ struct Variant {
 struct Entry {
     /// Below the package's folder.
     folder: &'static str,
-    /// What the crate is built with.
+    /// The crate.
+    package: &'static str,
+    /// What it is built with.
     features: &'static [&'static str],
-    /// The project of the TypeScript face.
-    project: &'static str,
+    /// The project of the TypeScript face, unless another entry's has it.
+    project: Option<&'static str>,
     variants: &'static [Variant],
 }
 
 const SIMD: &str = "gradling_wasm_bg.wasm";
 const RELAXED: &str = "gradling_wasm_relaxed.wasm";
+const SHADERS: &str = "gradling_wasm_gpu_bg.wasm";
 
-/// The whole in the variants of `wasm/ts/variants.ts`, and what training a multilayer perceptron takes.
-const ENTRIES: [Entry; 2] = [
+/// What makes plans shaders, the whole in the variants of `wasm/ts/variants.ts`, and what training a multilayer
+/// perceptron takes.
+const ENTRIES: [Entry; 3] = [
     Entry {
         folder: "",
+        package: "gradling-wasm-gpu",
         features: &[],
-        project: "tsconfig.json",
+        project: None,
+        variants: &[Variant { folder: "gpu", file: SHADERS, fast: false, relaxed: false, threads: false }],
+    },
+    Entry {
+        folder: "",
+        package: "gradling-wasm",
+        features: &[],
+        project: Some("tsconfig.json"),
         variants: &[
             Variant { folder: "core", file: SIMD, fast: true, relaxed: false, threads: false },
             Variant { folder: "core", file: RELAXED, fast: true, relaxed: true, threads: false },
@@ -131,8 +143,9 @@ const ENTRIES: [Entry; 2] = [
     },
     Entry {
         folder: "mlp",
+        package: "gradling-wasm",
         features: &["--no-default-features"],
-        project: "tsconfig.mlp.json",
+        project: Some("tsconfig.mlp.json"),
         variants: &[Variant { folder: "core", file: SIMD, fast: false, relaxed: false, threads: false }],
     },
 ];
@@ -144,7 +157,12 @@ pub fn folder() -> PathBuf {
 
 /// The WebAssembly files of the whole entry.
 pub fn whole() -> impl Iterator<Item = PathBuf> {
-    ENTRIES[0].variants.iter().map(|variant| folder().join(variant.folder).join(variant.file))
+    ENTRIES[1].variants.iter().map(|variant| folder().join(variant.folder).join(variant.file))
+}
+
+/// The WebAssembly file that pages with a GPU load besides.
+pub fn shaders() -> PathBuf {
+    folder().join("gpu").join(SHADERS)
 }
 
 /// Builds the package and returns the number of compiler warnings. `dev` keeps names and skips wasm-opt.
@@ -179,10 +197,12 @@ fn write_entry(entry: &Entry, dev: bool) -> Result<usize> {
     for variant in entry.variants {
         warnings += write_variant(entry, variant, dev)?;
     }
-    run(Command::new("node")
-        .current_dir(root().join("wasm"))
-        .args(["node_modules/typescript/bin/tsc", "--project", entry.project, "--outDir"])
-        .arg(&out))?;
+    if let Some(project) = entry.project {
+        run(Command::new("node")
+            .current_dir(root().join("wasm"))
+            .args(["node_modules/typescript/bin/tsc", "--project", project, "--outDir"])
+            .arg(&out))?;
+    }
     Ok(warnings)
 }
 
@@ -190,7 +210,8 @@ fn write_entry(entry: &Entry, dev: bool) -> Result<usize> {
 fn write_variant(entry: &Entry, variant: &Variant, dev: bool) -> Result<usize> {
     let (built, warnings) = compile(entry, variant, dev)?;
     let core = folder().join(entry.folder).join(variant.folder);
-    let glue = core.join("gradling_wasm.js");
+    let stem = entry.package.replace('-', "_");
+    let glue = core.join(format!("{stem}.js"));
     let other = fs::read(&glue).ok();
     let mut bindgen = Bindgen::new();
     bindgen
@@ -203,14 +224,15 @@ fn write_variant(entry: &Entry, variant: &Variant, dev: bool) -> Result<usize> {
     let staged = target_dir().join("package").join(variant.folder);
     bindgen.generate(&staged).context("wasm-bindgen failed")?;
     fs::create_dir_all(&core)?;
-    for file in ["gradling_wasm.js", "gradling_wasm.d.ts", "gradling_wasm_bg.wasm.d.ts"] {
-        fs::copy(staged.join(file), core.join(file))?;
+    for end in [".js", ".d.ts", "_bg.wasm.d.ts"] {
+        let file = format!("{stem}{end}");
+        fs::copy(staged.join(&file), core.join(&file))?;
     }
     if other.is_some_and(|other| fs::read(&glue).is_ok_and(|new| new != other)) {
         bail!("{} cannot have the glue of the other variants in its folder", variant.file);
     }
     let wasm = core.join(variant.file);
-    fs::copy(staged.join(SIMD), &wasm)?;
+    fs::copy(staged.join(format!("{stem}_bg.wasm")), &wasm)?;
     if !dev {
         optimize(&wasm, if variant.fast { &ADDRESSES } else { &PASSES })?;
     }
@@ -244,7 +266,7 @@ fn compile(entry: &Entry, variant: &Variant, dev: bool) -> Result<(PathBuf, usiz
         _ => "web",
     };
     let mut cargo = cross.cargo("build", Library::Std, &flags);
-    cargo.args(["--package", "gradling-wasm", "--profile", profile]).args(entry.features);
+    cargo.args(["--package", entry.package, "--profile", profile]).args(entry.features);
     if variant.relaxed {
         // For the runtime alone, so that variants share the standard library.
         let own =
@@ -252,11 +274,10 @@ fn compile(entry: &Entry, variant: &Variant, dev: bool) -> Result<(PathBuf, usiz
         cargo.args(["-Zprofile-rustflags", "--config", &own]);
     }
     let built = shell::build(&mut cargo)?;
-    let wasm = cross.artifacts(profile).join("gradling_wasm.wasm");
+    let file = entry.package.replace('-', "_") + ".wasm";
+    let wasm = cross.artifacts(profile).join(&file);
     if !wasm.is_file() {
-        bail!(
-            "gradling-wasm built no gradling_wasm.wasm; its [lib] needs crate-type = [\"cdylib\", \"rlib\"]"
-        );
+        bail!("{} built no {file}; its [lib] needs crate-type = [\"cdylib\", \"rlib\"]", entry.package);
     }
     Ok((wasm, built.warnings))
 }

@@ -33,6 +33,7 @@ pub fn size() -> Result<()> {
             bail!("{name} takes {bytes} bytes, more than {WHOLE}");
         }
     }
+    println!("size: gpu {} bytes gzip, for pages that ask for a GPU", gzipped(&package::shaders())?);
     let (total, parts) = page("mlp/mlp.js", "mlp/core")?;
     println!("size: MLP page {total} bytes gzip ({parts}), limit {LIMIT}");
     if total > LIMIT {
