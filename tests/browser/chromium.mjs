@@ -13,14 +13,17 @@ const ARGUMENTS = [
   '--disable-sync',
 ];
 
-/** Starts the browser; the caller closes it. */
-export function launch() {
+/** What gives pages WebGPU on the processor, whatever the machine has. */
+export const WEBGPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+
+/** Starts the browser, with more arguments where there are some; the caller closes it. */
+export function launch(more = []) {
   const places = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
   const executablePath = places.find((path) => path && existsSync(path));
   if (executablePath === undefined) {
     throw new Error('no Chromium found: name its program in CHROMIUM (on Debian: apt-get install chromium)');
   }
-  return chromium.launch({ executablePath, args: ARGUMENTS });
+  return chromium.launch({ executablePath, args: [...ARGUMENTS, ...more] });
 }
 
 /** Collects what goes wrong in a page: errors on the console, uncaught errors, requests that fail. */

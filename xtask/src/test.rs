@@ -69,6 +69,7 @@ const STAGES: [Stage; 16] = [
     ("package", || no_warnings(package::build(false)?)),
     ("node", node_tests),
     ("browser", browser_tests),
+    ("webgpu", || webgpu_tests(program(&programs()?, "bin", "page_models")?)),
     ("demo", demo_page),
     ("quality", || quality::quality(program(&programs()?, "bin", "quality")?)),
     ("size", || size::size().map(|()| Count::PASSED)),
@@ -351,6 +352,18 @@ fn browser_tests() -> Result<Count> {
     let served = crate::serve::serve(&root(), 0)?;
     let mut command = node("tests/browser/package.mjs");
     command.arg(served.url()).env("CHROMIUM", toolchain::chromium()?);
+    let (success, text) = tee(&mut command, Duration::from_secs(900))?;
+    Ok(settled(tap_count(&text), success))
+}
+
+/// Train steps on a GPU that is a program on the processor, beside those of the core.
+fn webgpu_tests(models: &Path) -> Result<Count> {
+    toolchain::npm_install("tests")?;
+    let folder = shell::target_dir().join("page-models");
+    shell::run(Command::new(models).arg(&folder))?;
+    let served = crate::serve::serve(&root(), 0)?;
+    let mut command = node("tests/browser/gpu.mjs");
+    command.arg(served.url()).arg(&folder).env("CHROMIUM", toolchain::chromium()?);
     let (success, text) = tee(&mut command, Duration::from_secs(900))?;
     Ok(settled(tap_count(&text), success))
 }
