@@ -115,26 +115,43 @@ const refuse = async () => {
   const plan = model.gpu_plan(2);
   const sessions = gpu.sessions();
   const session = await sessions.prepare(plan);
-  const { x, y } = batch(2, sample, classes);
+  const { x, y, tensors } = batch(2, sample, classes);
   const before = {
     damaged: await name(() => sessions.prepare(plan.map((byte, n) => (n === 100 ? byte ^ 1 : byte)))),
     shorter: await name(() => sessions.writeInput(session, 0, x.subarray(4))),
     unknown: await name(() => sessions.run(9)),
     healthy: await name(() => sessions.readVariables()),
   };
-  // Two reads at once, and variables that grow while a plan holds them.
-  sessions.writeInput(session, 0, x);
+  // An input in memory that threads share, two reads at once, and variables that grow while a plan holds them.
+  const shared = new Uint8Array(new SharedArrayBuffer(x.length));
+  shared.set(x);
+  sessions.writeInput(session, 0, shared);
   sessions.writeInput(session, 1, y);
   sessions.writeVariables(0, model.variables());
   sessions.writeVariables(model.variables().length + 4096, new Uint8Array(8).fill(7));
   sessions.run(session);
   const [[loss], variables] = await Promise.all([sessions.readOutputs(session), sessions.readVariables()]);
-  const kept = new Float32Array(loss.bytes.buffer)[0] > 0 && variables.at(-1) === 7;
+  const wanted = model.train_on_batch(...tensors)[0];
+  const kept = Math.abs(new Float32Array(loss.bytes.buffer)[0] - wanted) < 1e-3 && variables.at(-1) === 7;
+  // An adapter that gives zeros.
+  const { check } = await import('/wasm/pkg/sample.js');
+  const zeros = async () => [{ name: 'exp', bytes: new Uint8Array(37 * 53 * 4) }];
+  const nothing = { prepareSample: async () => 0, writeInput() {}, run() {}, readOutputs: zeros, dispose() {} };
+  const wrong = await name(() => check({ name: 'zeros', sessions: () => nothing }));
+  // Plans that are asked about, not waited for.
+  const other = gpu.sessions();
+  const [good, bad] = [other.begin(plan), name(() => other.begin(plan.subarray(1)))];
+  const early = [other.isReady(good), await name(() => other.run(good)), await bad];
+  while (!other.isReady(good)) await new Promise((resolve) => setTimeout(resolve, 1));
+  other.forget();
+  const begun = [...early, await name(() => other.run(good))].join('; ');
+  const shader = await name(() => gpu.pipeline('exp', 'fn main() { no }'));
+  const whole = await name(() => gpu.settled());
   gpu.device.destroy();
   sessions.run(session);
   const lost = await name(() => sessions.readVariables());
   const why = await gpu.lost;
-  return { ...before, kept: String(kept), lost, why: typeof why, after: await name(() => sessions.prepare(plan)) };
+  return { ...before, kept: String(kept), wrong, begun, shader, whole, lost, why: typeof why, after: await name(() => sessions.prepare(plan)) };
 };
 
 /** In the page: trains without a word of WebGPU. */
@@ -198,9 +215,13 @@ try {
     const wanted = {
       damaged: /^FormatError: plan file/,
       shorter: /^MisuseError: webgpu: input x: expected/,
-      unknown: /^MisuseError: webgpu: there is no session 9/,
+      unknown: /^MisuseError: webgpu: session 9 is not ready/,
       healthy: /^nothing$/,
       kept: /^true$/,
+      wrong: /^UnsupportedError: webgpu: zeros computes wrong values: exp gives 0 where/,
+      begun: /^false; MisuseError: webgpu: session 0 is not ready.*; FormatError: .*; MisuseError: webgpu: the plan was let go of/,
+      shader: /^UnsupportedError: webgpu: the shader of exp is refused: /,
+      whole: /^nothing$/,
       lost: /^DeviceError: webgpu: /,
       why: /^string$/,
       after: /^DeviceError: webgpu: the device was lost/,

@@ -90,9 +90,10 @@ export class Gpu {
   #failure: Error | undefined;
 
   private constructor(adapter: GPUAdapter, device: GPUDevice) {
-    const { vendor, architecture, device: model, description, isFallbackAdapter } = adapter.info;
-    this.name = [vendor, architecture, model, description].filter((part) => part !== '').join(' ') || 'GPU';
-    this.software = isFallbackAdapter || architecture === 'swiftshader';
+    // Browsers tell more or less of an adapter, some nothing.
+    const { vendor, architecture, device: model, description, isFallbackAdapter }: Partial<GPUAdapterInfo> = adapter.info ?? {};
+    this.name = [vendor, architecture, model, description].filter((part) => part).join(' ') || 'GPU';
+    this.software = isFallbackAdapter === true || architecture === 'swiftshader';
     this.device = device;
     this.lost = device.lost.then(({ message, reason }) => {
       this.#fail(deviceError(`webgpu: the device was lost: ${message || reason}`));
@@ -275,12 +276,13 @@ export class Gpu {
 }
 
 /**
- * The plans of one model on a GPU, which share its variables. `prepare` has to be waited for; writes and runs are queued in
- * the order of the calls, and what reads waits for them. What goes wrong with them rejects the next call that is waited for.
+ * The plans of one model on a GPU, which share its variables. Writes and runs are queued in the order of the calls, once a
+ * plan is ready, and what reads waits for them. What goes wrong with them fails the next call after the browser has told.
  */
 export class Sessions {
   readonly #gpu: Gpu;
-  readonly #all: (Session | undefined)[] = [];
+  /** By number; an error where making one ready failed, nothing before it is ready. */
+  readonly #all: (Session | Error | undefined)[] = [];
   #variables: GPUBuffer | undefined;
   /** Bytes of the variables that plans or writes have named. */
   #bytes = 0;
@@ -291,33 +293,51 @@ export class Sessions {
   }
 
   /** Makes shaders and memory of a plan file, which was compiled without workspace; gives its number. */
-  prepare(plan: Uint8Array): Promise<number> {
-    return this.#prepare(() => new Shaders(plan));
+  async prepare(plan: Uint8Array): Promise<number> {
+    return this.#ready(new Shaders(plan), this.#all.push(undefined) - 1);
+  }
+
+  /** As `prepare`, for those who do not wait but ask whether it is ready. */
+  begin(plan: Uint8Array): number {
+    const shaders = new Shaders(plan);
+    const number = this.#all.push(undefined) - 1;
+    // What goes wrong is told when somebody asks.
+    this.#ready(shaders, number).catch(() => {});
+    return number;
+  }
+
+  /** Whether a plan can run. Throws what went wrong with it. */
+  isReady(session: number): boolean {
+    const found = this.#all[session];
+    if (found instanceof Error) throw found;
+    return found !== undefined;
   }
 
   /** @internal Prepares the plan that tests adapters. */
-  prepareSample(): Promise<number> {
-    return this.#prepare(() => new Shaders());
+  async prepareSample(): Promise<number> {
+    return this.#ready(new Shaders(), this.#all.push(undefined) - 1);
   }
 
-  async #prepare(make: () => Shaders): Promise<number> {
+  async #ready(shaders: Shaders, number: number): Promise<number> {
     const gpu = this.#gpu;
-    gpu.healthy();
-    const program = programOf(make());
-    const pipelines = await Promise.all(program.texts.map((text, n) => gpu.pipeline(program.names[n] ?? '', text)));
-    const number = this.#all.length;
-    this.#all.push(undefined);
+    const program = programOf(shaders);
     try {
+      gpu.healthy();
+      const pipelines = await Promise.all(program.texts.map((text, n) => gpu.pipeline(program.names[n] ?? '', text)));
       await gpu.guarded(() => this.#add(number, program, pipelines));
     } catch (error) {
       this.#drop(number);
+      this.#all[number] = error as Error;
       throw error;
     }
+    this.#session(number);
     return number;
   }
 
   #add(number: number, program: Program, pipelines: GPUComputePipeline[]): void {
     const gpu = this.#gpu;
+    // Let go of meanwhile.
+    if (this.#all[number] !== undefined) return;
     this.#grow(program.variables);
     const buffers = {
       arena: gpu.buffer('arena', program.arena),
@@ -342,29 +362,32 @@ export class Sessions {
   /** Makes room for so many bytes of variables, which keep their values. */
   #grow(bytes: number): GPUBuffer {
     const before = this.#variables;
+    const now = before !== undefined && before.size >= wholes(bytes, 4) ? before : this.#gpu.buffer('variables', bytes);
     this.#bytes = Math.max(this.#bytes, bytes);
-    if (before !== undefined && before.size >= wholes(bytes, 4)) return before;
-    const { device } = this.#gpu;
-    const now = this.#gpu.buffer('variables', bytes);
+    if (now === before) return now;
     this.#variables = now;
     if (before === undefined) return now;
+    const { device } = this.#gpu;
     const encoder = device.createCommandEncoder();
     encoder.copyBufferToBuffer(before, 0, now, 0, before.size);
     device.queue.submit([encoder.finish()]);
     before.destroy();
-    for (const session of this.#all) if (session !== undefined) session.bindings = this.#bind(session);
+    for (const session of this.#all) if (session !== undefined && !(session instanceof Error)) session.bindings = this.#bind(session);
     return now;
   }
 
   #drop(number: number): void {
     const session = this.#all[number];
-    for (const buffer of [session?.arena, session?.constants, session?.scratch, session?.offsets]) buffer?.destroy();
-    this.#all[number] = undefined;
+    this.#all[number] = misuse('webgpu: the plan was let go of; prepare it again');
+    if (session === undefined || session instanceof Error) return;
+    for (const buffer of [session.arena, session.constants, session.scratch, session.offsets]) buffer.destroy();
   }
 
   #session(number: number): Session {
+    this.#gpu.healthy();
     const session = this.#all[number];
-    if (session === undefined) throw misuse(`webgpu: there is no session ${number}; prepare its plan first`);
+    if (session instanceof Error) throw session;
+    if (session === undefined) throw misuse(`webgpu: session ${number} is not ready; wait for prepare`);
     return session;
   }
 
@@ -379,6 +402,7 @@ export class Sessions {
 
   /** Queues a write of variables, from a byte that is the first of one on. */
   writeVariables(offset: number, bytes: Uint8Array): void {
+    this.#gpu.healthy();
     this.#gpu.write(this.#grow(offset + bytes.length), offset, bytes);
   }
 
@@ -403,6 +427,7 @@ export class Sessions {
 
   /** The variables after all runs so far. */
   async readVariables(): Promise<Uint8Array> {
+    this.#gpu.healthy();
     const from = this.#grow(this.#bytes);
     return this.#gpu.read(this.#bytes, (encoder, to) => encoder.copyBufferToBuffer(from, 0, to, 0, wholes(this.#bytes, 4)));
   }
@@ -429,9 +454,14 @@ export class Sessions {
     });
   }
 
+  /** Lets go of all plans; the variables stay. */
+  forget(): void {
+    this.#all.forEach((_, number) => this.#drop(number));
+  }
+
   /** Frees the memory of all plans and the variables. */
   dispose(): void {
-    this.#all.forEach((_, number) => this.#drop(number));
+    this.forget();
     this.#variables?.destroy();
     this.#variables = undefined;
     this.#bytes = 0;

@@ -134,8 +134,14 @@ fn numbers(port: &NamedSlot) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::SAMPLE;
+    use super::{SAMPLE, Shaders};
+    use gradling::nn::{
+        BatchNormalization, Conv2D, Dense, Flatten, LSTM, Loss, MaxPooling2D, Optimizer, ReLU, Sequential,
+    };
     use gradling::{DType, Plan, PlanOptions, Result, Shape, Trace, Variables};
+
+    const OPTIONS: PlanOptions =
+        PlanOptions { optimize: true, in_place: true, workspace: false, strict: false };
 
     /// Ops that drivers have got wrong: products of odd sizes, sums over workgroups, functions, indices, shared memory.
     fn sample() -> Result<Vec<u8>> {
@@ -148,8 +154,7 @@ mod tests {
         trace.output("tanh", x.tanh());
         trace.output("transpose", x.transpose(&[1, 0]));
         trace.output("softmax", x.softmax());
-        let options = PlanOptions { workspace: false, ..PlanOptions::default() };
-        Plan::compile(&trace.finish()?, &options)?.to_bytes()
+        Plan::compile(&trace.finish()?, &OPTIONS)?.to_bytes()
     }
 
     /// `GRADLING_RECORD=1` writes the file anew.
@@ -160,6 +165,62 @@ mod tests {
             std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/sample.plan"), &bytes).unwrap();
         } else {
             assert!(bytes == SAMPLE, "run again with GRADLING_RECORD=1");
+        }
+    }
+
+    fn train_plans() -> Result<Vec<Plan>> {
+        let images = Sequential::new()
+            .add(Conv2D::new(4, [3, 3]))
+            .add(BatchNormalization::new())
+            .add(ReLU::new())
+            .add(MaxPooling2D::new([2, 2]))
+            .add(Flatten::new())
+            .add(Dense::new(3));
+        let series = Sequential::new().add(LSTM::new(4)).add(Dense::new(3));
+        let plan = |mut model: Sequential, sample: &[usize]| {
+            model.build(sample)?;
+            let loss = Loss::SparseCategoricalCrossentropy { from_logits: true };
+            model.compile(Optimizer::adam(), loss, &[])?;
+            model.train_plan_with(2, &OPTIONS)
+        };
+        Ok(vec![plan(images, &[8, 8, 1])?, plan(series, &[3, 2])?])
+    }
+
+    #[test]
+    fn train_plans_keep_what_shaders_are_made_of() {
+        for plan in train_plans().unwrap() {
+            let bytes = plan.to_bytes().unwrap();
+            assert!(Plan::from_bytes(&bytes).is_err(), "it has variables");
+            let Ok(read) = Shaders::new(Some(bytes.clone())) else { panic!("the plan is refused") };
+            assert!(read.plan.to_bytes().unwrap() == bytes);
+            assert_eq!(read.program, gradling::gpu::Program::new(&plan).unwrap());
+            let [arena, variables, ..] = read.sizes()[..] else { panic!("sizes") };
+            assert_eq!(arena as usize, plan.arena_bytes());
+            assert_eq!(variables as usize, plan.variable_bytes());
+            assert_eq!(read.ports(), ["x", "y", "loss"]);
+            assert_eq!(read.outputs()[3..], [0, 0]);
+            assert_eq!(read.dispatches().len(), 5 * read.program.dispatches.len());
+        }
+    }
+
+    /// Every byte of a plan changed in turn, with the right checksum: shaders or an error, never a panic.
+    #[test]
+    fn damaged_plans_do_not_panic() {
+        for plan in train_plans().unwrap() {
+            let mut bytes = plan.to_bytes().unwrap();
+            let (mut refused, mut read) = (0, 0);
+            for n in 16..bytes.len() {
+                let before = bytes[n];
+                bytes[n] ^= [0x01, 0x41, 0xff][n % 3];
+                let sum = crc32fast::hash(&bytes[16..]);
+                bytes[12..16].copy_from_slice(&sum.to_le_bytes());
+                match Shaders::new(Some(bytes.clone())) {
+                    Ok(_) => read += 1,
+                    Err(_) => refused += 1,
+                }
+                bytes[n] = before;
+            }
+            println!("{} bytes: {refused} refused, {read} read", bytes.len());
         }
     }
 }
