@@ -55,9 +55,16 @@ const PASSES: [&str; 8] = [
     "--strip-producers",
 ];
 
-/// The pass of wasm-opt for the builds that are fast first: constants are added to addresses by the instructions that use
-/// them. No address is in the first kilobyte of memory, which is the far end of the stack.
-const ADDRESSES: [&str; 2] = ["--low-memory-unused", "--optimize-added-constants"];
+/// The passes of wasm-opt for the builds that are fast first: constants are added to addresses by the instructions that use
+/// them, where no address is in the first kilobyte of memory, which is the far end of the stack; and again functions of like
+/// names are neighbours.
+const ADDRESSES: [&str; 5] = [
+    "--low-memory-unused",
+    "--optimize-added-constants",
+    "--reorder-functions-by-name",
+    "--strip-debug",
+    "--strip-producers",
+];
 
 /// What the builds that are fast first share: much optimization, but little is inlined where it is not asked for, since
 /// most of the code runs once a model.
@@ -214,13 +221,7 @@ fn write_variant(entry: &Entry, variant: &Variant, dev: bool) -> Result<usize> {
     let glue = core.join(format!("{stem}.js"));
     let other = fs::read(&glue).ok();
     let mut bindgen = Bindgen::new();
-    bindgen
-        .input_path(&built)
-        .web(true)?
-        .typescript(true)
-        .keep_debug(dev)
-        .remove_name_section(!dev && variant.fast)
-        .remove_producers_section(!dev);
+    bindgen.input_path(&built).web(true)?.typescript(true).keep_debug(dev).remove_producers_section(!dev);
     let staged = target_dir().join("package").join(variant.folder);
     bindgen.generate(&staged).context("wasm-bindgen failed")?;
     fs::create_dir_all(&core)?;
