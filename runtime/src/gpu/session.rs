@@ -97,7 +97,7 @@ impl Session {
     fn buffer(gpu: &Gpu, label: &str, bytes: usize, usage: BufferUsages) -> Result<wgpu::Buffer> {
         // A little more than asked: bindings may not be empty, and copies are of whole words.
         let size = (bytes.next_multiple_of(64) + 64) as u64;
-        let most = u64::from(gpu.device.limits().max_storage_buffer_binding_size);
+        let most = gpu.device.limits().max_storage_buffer_binding_size;
         if size > most {
             return Err(misuse!(
                 "gpu: {label} of {size} bytes, this adapter binds {most}; use smaller batches"

@@ -56,7 +56,7 @@ pub struct Operand {
 
 impl Operand {
     pub fn new(number: usize, slot: &Slot) -> Operand {
-        let aligned = slot.offset % 16 == 0;
+        let aligned = slot.offset.is_multiple_of(16);
         Operand {
             number,
             place: slot.place,

@@ -229,28 +229,50 @@ impl FitRun {
     /// **Errors** as [`step`](FitRun::step).
     pub fn settle(&mut self, model: &mut Model) -> Result<()> {
         #[cfg(feature = "remote")]
-        {
-            let (epoch, step) = (self.epoch, self.step);
-            let diverged = &mut self.diverged;
-            let mut explain = |what| {
-                *diverged = true;
-                misuse!(
-                    "fit: the loss is not finite in epoch {}, before batch {}: {what}",
-                    epoch + 1,
-                    step + 1
-                )
-            };
-            match (&mut self.train, &mut self.validation, self.phase) {
-                (_, Some(samples), Phase::Validate | Phase::ValidateEnd) => {
-                    model.settle(samples, &mut explain)?
-                }
-                (Source::Memory(samples), _, _) => model.settle(samples, &mut explain)?,
-                (Source::Stream(_), _, _) => model.sync()?,
-            }
+        if let super::remote::Fetched::Replay = model.fetch()? {
+            return self.replay(model);
         }
-        #[cfg(not(feature = "remote"))]
         let _ = model;
         Ok(())
+    }
+
+    /// Whether the device's variables have to be given to [`take`](FitRun::take) before the next step, where reading
+    /// does not wait.
+    #[cfg(feature = "remote")]
+    pub fn is_due(&self, model: &Model) -> bool {
+        model.is_due() || model.is_behind() && matches!(self.phase, Phase::TrainEnd | Phase::ValidateEnd)
+    }
+
+    /// Gives the model the variables that were read from the device, or why they could not be: then the processor goes
+    /// on from the last completed step.
+    ///
+    /// **Errors** as [`step`](FitRun::step).
+    #[cfg(feature = "remote")]
+    pub fn take(&mut self, model: &mut Model, read: Result<&[u8]>) -> Result<()> {
+        match read {
+            Ok(bytes) => match model.take_variables(bytes)? {
+                super::remote::Fetched::All => return Ok(()),
+                super::remote::Fetched::Replay => {}
+            },
+            Err(error) => model.give_up(error),
+        }
+        self.replay(model)
+    }
+
+    /// Takes the steps since the last fetch again on the processor.
+    #[cfg(feature = "remote")]
+    fn replay(&mut self, model: &mut Model) -> Result<()> {
+        let (epoch, step) = (self.epoch, self.step);
+        let diverged = &mut self.diverged;
+        let mut explain = |what| {
+            *diverged = true;
+            misuse!("fit: the loss is not finite in epoch {}, up to batch {step}: {what}", epoch + 1)
+        };
+        match (&mut self.train, &mut self.validation, self.phase) {
+            (_, Some(samples), Phase::Validate | Phase::ValidateEnd) => model.replay(samples, &mut explain),
+            (Source::Memory(samples), _, _) => model.replay(samples, &mut explain),
+            (Source::Stream(_), _, _) => model.sync(),
+        }
     }
 
     fn begin_epoch(&mut self) -> Result<()> {

@@ -35,7 +35,7 @@ impl Model {
 /// A session, or one that a thread makes.
 enum Made {
     Ready(Box<Session>),
-    Making(Receiver<Result<Session>>),
+    Making(Receiver<Result<Box<Session>>>),
     Failed(crate::Error),
 }
 
@@ -61,7 +61,7 @@ impl OnGpu {
         let made = self.sessions.get_mut(n).ok_or_else(|| misuse!("gpu: there is no plan {n}"))?;
         if let Made::Making(from) = made {
             *made = match from.recv() {
-                Ok(Ok(session)) => Made::Ready(Box::new(session)),
+                Ok(Ok(session)) => Made::Ready(session),
                 Ok(Err(error)) => Made::Failed(error),
                 Err(_) => Made::Failed(misuse!("gpu: making the shaders of plan {n} ended without a result")),
             };
@@ -92,7 +92,10 @@ impl Remote for OnGpu {
         } else {
             let (sender, receiver) = channel();
             let gpu = self.gpu.clone();
-            std::thread::spawn(move || sender.send(Session::sharing(plan, &gpu, variables)));
+            std::thread::spawn(move || {
+                // Whoever asked may be gone.
+                let _ = sender.send(Session::sharing(plan, &gpu, variables).map(Box::new));
+            });
             Made::Making(receiver)
         };
         self.sessions.push(made);
@@ -105,7 +108,7 @@ impl Remote for OnGpu {
             && let Ok(result) = from.try_recv()
         {
             *made = match result {
-                Ok(session) => Made::Ready(Box::new(session)),
+                Ok(session) => Made::Ready(session),
                 Err(error) => Made::Failed(error),
             };
         }

@@ -253,7 +253,7 @@ impl Model {
     }
 
     /// Goes on without the device.
-    fn give_up(&mut self, error: Error) {
+    pub(super) fn give_up(&mut self, error: Error) {
         let why = error.to_string();
         #[cfg(feature = "std")]
         std::eprintln!("gradling: {why}; training goes on on the cpu from the last completed step");
@@ -275,7 +275,12 @@ impl Model {
         }
     }
 
-    fn replay(&mut self, samples: &mut Samples, explain: &mut dyn FnMut(String) -> Error) -> Result<()> {
+    /// Takes the steps since the last fetch again on the processor.
+    pub(super) fn replay(
+        &mut self,
+        samples: &mut Samples,
+        explain: &mut dyn FnMut(String) -> Error,
+    ) -> Result<()> {
         let Some(a) = &mut self.remote else { return Ok(()) };
         let again = core::mem::take(&mut a.ahead);
         a.seen = Stamp::default();
