@@ -1,7 +1,8 @@
 """The PyTorch side of `bench --peers`, eager with its fused Adam. It speaks the protocol of `protocol.py`. Arguments:
-the number of threads.
+the number of threads. `GRADLING_PEER_DEVICE` names a device other than the processor, such as `cuda`.
 """
 
+import os
 import sys
 
 import numpy as np
@@ -12,12 +13,15 @@ import protocol
 from protocol import BATCHES
 
 
+DEVICE = os.environ.get("GRADLING_PEER_DEVICE", "cpu")
+
+
 def inputs(kind, shape, rng):
-    return torch.from_numpy(protocol.inputs(kind, shape, rng))
+    return torch.from_numpy(protocol.inputs(kind, shape, rng)).to(DEVICE)
 
 
 def pattern(shape, seed):
-    return torch.from_numpy(protocol.pattern(shape, seed))
+    return torch.from_numpy(protocol.pattern(shape, seed)).to(DEVICE)
 
 
 def parameters(model):
@@ -132,6 +136,7 @@ NETS = {"Mlp": mlp, "LeNet": lenet, "ResNet18": resnet18, "MobileNetV2": mobilen
 
 def infer(make, kind):
     model, shape = make()
+    model = model.to(DEVICE)
     model.eval()
     x = inputs(kind, (1, *shape), np.random.default_rng(1))
 
@@ -147,13 +152,14 @@ def infer(make, kind):
 def train_step(make, batch, kind, regression=False):
     rng = np.random.default_rng(1)
     model, shape = make()
+    model = model.to(DEVICE)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-7, fused=True)
     criterion = nn.MSELoss() if regression else nn.CrossEntropyLoss()
     xs = [inputs(kind, (batch, *shape), rng) for _ in range(BATCHES)]
     if regression:
         ys = [inputs(kind, (batch, 1), rng) for _ in range(BATCHES)]
     else:
-        ys = [torch.from_numpy(rng.integers(0, 10, batch)) for _ in range(BATCHES)]
+        ys = [torch.from_numpy(rng.integers(0, 10, batch)).to(DEVICE) for _ in range(BATCHES)]
 
     def run(iterations):
         for i in range(iterations):
@@ -163,7 +169,8 @@ def train_step(make, batch, kind, regression=False):
             optimizer.step()
         return loss.item()
 
-    return {"run": run, "parameters": parameters(model), "memory": lambda: peak(run)}
+    memory = {"memory": lambda: peak(run)} if DEVICE == "cpu" else {}
+    return {"run": run, "parameters": parameters(model), **memory}
 
 
 def kernel(op, *operands, by_channels=False):
@@ -202,6 +209,8 @@ def prepare(name, batch, kind):
 
 
 def main():
+    if DEVICE != "cpu" and not torch.cuda.is_available():
+        sys.exit("PyTorch finds no CUDA device")
     torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
     torch.set_num_interop_threads(1)
     torch.manual_seed(1)

@@ -17,7 +17,8 @@ use gradling_benches::{ours, peers, report};
 #[derive(Debug, Parser)]
 struct Args {
     /// Workloads, comma-separated: T1 (MLP step), T2 (LeNet-5 step), T3 (CIFAR-10 baseline step), T4
-    /// (ResNet-18 step), T5 (recurrent steps), I1 (inference of one sample), K1 (kernels).
+    /// (ResNet-18 step), T5 (recurrent steps), I1 (inference of one sample), K1 (kernels), G1
+    /// (kernels that keep a GPU busy).
     #[arg(long, value_delimiter = ',', default_value = "T1,T2,K1")]
     only: Vec<String>,
     /// Thread counts, comma-separated.
@@ -33,6 +34,10 @@ struct Args {
     /// matrixmultiply, as `--peers=torch,burn`.
     #[arg(long, value_delimiter = ',', num_args = 0..=1, require_equals = true, default_missing_value = "all")]
     peers: Vec<String>,
+    /// Measure on a GPU instead: `gpu`. Peers then are PyTorch on the same card (`GRADLING_PEER_DEVICE`, `cuda` if not
+    /// set).
+    #[arg(long, default_value = "cpu")]
+    device: Where,
     /// Measure strict arithmetic beside the default.
     #[arg(long)]
     strict: bool,
@@ -47,6 +52,13 @@ struct Args {
     seconds: f64,
 }
 
+/// What computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Where {
+    Cpu,
+    Gpu,
+}
+
 fn main() -> ExitCode {
     match bench(&Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -58,6 +70,9 @@ fn main() -> ExitCode {
 }
 
 fn bench(args: &Args) -> Result<(), String> {
+    if args.device == Where::Gpu {
+        return bench_gpu(args);
+    }
     if args.profile {
         return profile(args);
     }
@@ -88,6 +103,38 @@ fn bench(args: &Args) -> Result<(), String> {
         let text = serde_json::to_string_pretty(&record).map_err(|e| e.to_string())?;
         std::fs::write(path, text + "\n").map_err(|e| format!("{}: {e}", path.display()))?;
     }
+    Ok(())
+}
+
+#[cfg(not(feature = "gpu"))]
+fn bench_gpu(_: &Args) -> Result<(), String> {
+    Err("built without the feature gpu; `cargo xtask bench --device gpu` builds with it".into())
+}
+
+/// Steps and GFLOP/s on the fastest adapter, each beside PyTorch's where that is asked for.
+#[cfg(feature = "gpu")]
+fn bench_gpu(args: &Args) -> Result<(), String> {
+    let gpu = gradling::gpu::Gpu::open(None).map_err(|e| e.to_string())?;
+    let jobs = workload::jobs(&args.only, &[1], &args.inputs[..1])?;
+    if args.profile {
+        for job in jobs {
+            if let Some(table) = ours::profile_gpu(&job, &gpu).map_err(|e| e.to_string())? {
+                println!("{} on {}\n{table}", job.label(), gpu.name());
+            }
+        }
+        return Ok(());
+    }
+    let effort = Effort { repetitions: args.repetitions.max(5), seconds: args.seconds };
+    let mut systems: Vec<Box<dyn System>> =
+        vec![Box::new(ours::Gradling::new(Level::best()).on_gpu(gpu.clone()))];
+    let (peers, missing) = peers::find(&args.peers)?;
+    systems.extend(peers.into_iter().map(|peer| -> Box<dyn System> { Box::new(peer) }));
+    println!("{}", gpu.name());
+    for job in jobs {
+        let measured = measure::measure(&mut systems, &job, effort)?;
+        print!("{}", report::on_gpu(&job, &measured));
+    }
+    missing.iter().for_each(|reason| println!("not measured: {reason}"));
     Ok(())
 }
 

@@ -20,12 +20,26 @@ pub struct Gradling {
     level: Level,
     ready: Vec<Ready>,
     strict: bool,
+    #[cfg(feature = "gpu")]
+    gpu: Option<gradling::gpu::Gpu>,
 }
 
 impl Gradling {
     /// At a level of this machine.
     pub fn new(level: Level) -> Gradling {
-        Gradling { level, ready: Vec::new(), strict: false }
+        Gradling {
+            level,
+            ready: Vec::new(),
+            strict: false,
+            #[cfg(feature = "gpu")]
+            gpu: None,
+        }
+    }
+
+    /// The same on a GPU.
+    #[cfg(feature = "gpu")]
+    pub fn on_gpu(self, gpu: gradling::gpu::Gpu) -> Gradling {
+        Gradling { gpu: Some(gpu), ..self }
     }
 
     /// The same with strict arithmetic.
@@ -45,6 +59,9 @@ enum Ready {
     Predict(Box<Model>, Tensor),
     /// A planned kernel.
     Plan(Box<Session>),
+    /// One on a GPU.
+    #[cfg(feature = "gpu")]
+    Gpu(Box<gradling::gpu::Session>),
     /// An eager sum.
     Add(Tensor, Tensor),
 }
@@ -84,6 +101,15 @@ impl Ready {
                         left -= 1;
                     }
                 }
+                // Steps may be queued only.
+                run.settle(model)?;
+            }
+            #[cfg(feature = "gpu")]
+            Ready::Gpu(session) => {
+                for _ in 0..iterations {
+                    session.run();
+                }
+                session.gpu().wait()?;
             }
             Ready::Predict(model, x) => {
                 for _ in 0..iterations {
@@ -168,6 +194,8 @@ fn plan(job: &Job, level: Level) -> Result<Option<(Plan, Variables)>> {
         Ready::Train(model, ..) => Some((model.train_plan(job.batch)?, model.variables().clone())),
         Ready::Predict(model, _) => Some((model.predict_plan(1)?, model.variables().clone())),
         Ready::Plan(session) => Some((session.plan().clone(), Variables::new())),
+        #[cfg(feature = "gpu")]
+        Ready::Gpu(session) => Some((session.plan().clone(), Variables::new())),
         Ready::Add(..) => None,
     })
 }
@@ -237,6 +265,42 @@ pub fn profile(job: &Job) -> Result<Option<String>> {
     Ok(Some(format!("{}{memory}\n", profile.table(&Limits::measure(&device)?))))
 }
 
+#[cfg(feature = "gpu")]
+impl Ready {
+    /// The same on a GPU; an eager sum stays.
+    fn on_gpu(self, gpu: &gradling::gpu::Gpu) -> Result<Ready> {
+        Ok(match self {
+            Ready::Train(model, run, batch) => Ready::Train(Box::new(model.on_gpu(gpu)), run, batch),
+            Ready::Predict(model, x) => Ready::Predict(Box::new(model.on_gpu(gpu)), x),
+            Ready::Plan(session) => {
+                let mut there = gradling::gpu::Session::new(session.plan().clone(), gpu)?;
+                for n in 0..2 {
+                    let shape = session.plan().inputs()[n].slot.shape;
+                    there.set_input(n, &Tensor::new(&shape.list(), pattern(shape.numel(), n + 1))?)?;
+                }
+                Ready::Gpu(Box::new(there))
+            }
+            other => other,
+        })
+    }
+}
+
+/// The dispatches of a job on a GPU with their times; nothing for an eager sum.
+///
+/// **Errors** when the job cannot be made ready or the adapter has no timestamps.
+#[cfg(feature = "gpu")]
+pub fn profile_gpu(job: &Job, gpu: &gradling::gpu::Gpu) -> Result<Option<String>> {
+    use gradling::gpu::Session;
+    let plan = match Ready::new(job, Level::best(), false)? {
+        Ready::Train(model, ..) => model.train_plan_with(job.batch, &Session::options())?,
+        Ready::Predict(model, _) => model.predict_plan_with(1, &Session::options())?,
+        Ready::Plan(session) => session.plan().clone(),
+        Ready::Gpu(_) | Ready::Add(..) => return Ok(None),
+    };
+    let mut session = Session::new(plan, gpu)?;
+    Ok(Some(session.profile(10)?.to_string()))
+}
+
 impl Ready {
     fn check(&mut self) -> Result<Check> {
         Ok(match self {
@@ -250,6 +314,12 @@ impl Ready {
                 let values = session.output::<f32>(0, &Variables::new())?[..4].to_vec();
                 Check { parameters: None, values }
             }
+            #[cfg(feature = "gpu")]
+            Ready::Gpu(session) => {
+                session.run();
+                let values = session.outputs()?[0].as_f32()?[..4].to_vec();
+                Check { parameters: None, values }
+            }
             Ready::Add(a, b) => {
                 let tape = Tape::new();
                 let sum = tape.value(tape.constant(a) + tape.constant(b))?;
@@ -261,11 +331,20 @@ impl Ready {
 
 impl System for Gradling {
     fn name(&self) -> String {
+        #[cfg(feature = "gpu")]
+        if let Some(gpu) = &self.gpu {
+            return format!("gradling, {}", gpu.name());
+        }
         if self.strict { "gradling strict" } else { "gradling" }.into()
     }
 
     fn prepare(&mut self, job: &Job) -> std::result::Result<Prepared, String> {
+        #[cfg_attr(not(feature = "gpu"), allow(unused_mut))]
         let mut ready = Ready::new(job, self.level, self.strict).map_err(|e| e.to_string())?;
+        #[cfg(feature = "gpu")]
+        if let Some(gpu) = &self.gpu {
+            ready = ready.on_gpu(gpu).map_err(|e| e.to_string())?;
+        }
         let check = ready.check().map_err(|e| e.to_string())?;
         self.ready.push(ready);
         Ok(Prepared::Ready(crate::measure::Ready { handle: self.ready.len() - 1, check }))
@@ -284,6 +363,8 @@ impl System for Gradling {
                 Ok(Some(plan.arena_bytes() as u64))
             }
             Ready::Predict(..) | Ready::Plan(_) | Ready::Add(..) => Ok(None),
+            #[cfg(feature = "gpu")]
+            Ready::Gpu(_) => Ok(None),
         }
     }
 }

@@ -91,6 +91,28 @@ pub fn lines(row: &Row) -> String {
     text
 }
 
+/// A row of a run on a GPU: every system that ran, and why others did not.
+#[cfg(feature = "gpu")]
+pub fn on_gpu(job: &Job, measured: &Measured) -> String {
+    let mut text = String::new();
+    for m in &measured.systems {
+        let ratio = m.seconds / measured.systems[0].seconds;
+        let _ = writeln!(
+            text,
+            "{:<16} {:<44} {:>10.4} ms {:>10.1} a second {:>10.1} GFLOP/s {ratio:>7.2}x",
+            job.label(),
+            m.system,
+            m.seconds * 1e3,
+            1.0 / m.seconds,
+            job.flops() / m.seconds / 1e9,
+        );
+    }
+    for (system, why) in &measured.left_out {
+        let _ = writeln!(text, "{:<16} not measured: {system}: {why}", job.label());
+    }
+    text
+}
+
 /// Why systems are missing from rows, each reason once.
 pub fn left_out(rows: &[Row]) -> String {
     let mut all: Vec<String> = Vec::new();

@@ -138,13 +138,17 @@ pub fn jobs(names: &[String], threads: &[usize], inputs: &[Input]) -> Result<Vec
             "I1" => [Net::Mlp, Net::LeNet, Net::ResNet18, Net::MobileNetV2]
                 .map(|net| (Work::Infer(net), 1))
                 .into(),
+            // Products that keep a GPU busy.
+            "G1" => {
+                [1024, 2048, 4096].into_iter().map(Work::Matmul).chain([Work::Conv]).map(|w| (w, 1)).collect()
+            }
             "K1" => [64, 128, 256, 512, 1024, 2048]
                 .into_iter()
                 .map(Work::Matmul)
                 .chain([Work::Conv, Work::Add])
                 .map(|w| (w, 1))
                 .collect(),
-            other => return Err(format!("no workload {other}; there are T1 to T5, I1 and K1")),
+            other => return Err(format!("no workload {other}; there are T1 to T5, I1, K1 and G1")),
         };
         for (work, batch) in rows {
             for &input in inputs {

@@ -52,6 +52,9 @@ const TRAINING: Needs = Needs {
     packages: &["onnxruntime-training==1.19.2", "onnx", "numpy"],
 };
 
+/// Names the device of the peers that have several.
+const PEER_DEVICE: &str = "GRADLING_PEER_DEVICE";
+
 /// Runs the benchmark, or the check of instructions, with these arguments.
 ///
 /// # Errors
@@ -83,9 +86,16 @@ fn asks_for(peers: &[String], name: &str) -> bool {
 
 fn native(arguments: &[OsString], peers: &[String]) -> Result<()> {
     let mut command = shell::cargo();
-    command
-        .args(["run", "--release", "--package", "gradling-benches", "--bin", "bench", "--"])
-        .args(arguments);
+    command.args(["run", "--release", "--package", "gradling-benches", "--bin", "bench"]);
+    if arguments.windows(2).any(|pair| pair[0] == "--device" && pair[1] == "gpu") {
+        toolchain::vulkan()?;
+        command.args(["--features", "gpu"]);
+        // PyTorch is asked on the same card.
+        if env::var_os(PEER_DEVICE).is_none() {
+            command.env(PEER_DEVICE, "cuda");
+        }
+    }
+    command.arg("--").args(arguments);
     if !peers.is_empty() && env::var_os(PEER_PYTHON).is_none() {
         let exported = target_dir().join("release/peers/models/MobileNetV2.output").is_file();
         for (name, needs) in NATIVE.iter().filter(|(name, _)| asks_for(peers, name)) {

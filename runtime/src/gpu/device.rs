@@ -161,6 +161,14 @@ impl Gpu {
         }
     }
 
+    /// Waits for all that is queued.
+    ///
+    /// **Errors** when the device is lost.
+    pub fn wait(&self) -> Result<()> {
+        self.device.poll(wgpu::PollType::wait_indefinitely()).map_err(failed)?;
+        self.healthy()
+    }
+
     /// The number of allocations on the device and their bytes, where the interface tells.
     pub fn memory(&self) -> Option<(usize, u64)> {
         let report = self.device.generate_allocator_report()?;

@@ -15,6 +15,8 @@ mod movement;
 mod pointwise;
 mod pool;
 mod product;
+#[cfg(feature = "gpu")]
+mod profile;
 mod program;
 mod reduce;
 mod scan;
@@ -26,6 +28,8 @@ mod tile;
 
 #[cfg(feature = "gpu")]
 pub use device::Gpu;
+#[cfg(feature = "gpu")]
+pub use profile::{DispatchTime, GpuProfile};
 pub use program::{Dispatch, OFFSETS, Program, STRIDE};
 #[cfg(feature = "gpu")]
 pub use session::Session;

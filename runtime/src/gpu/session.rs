@@ -258,7 +258,7 @@ impl Session {
         slice.map_async(wgpu::MapMode::Read, move |result| {
             let _ = sender.send(result);
         });
-        self.gpu.device.poll(wgpu::PollType::wait_indefinitely()).map_err(failed)?;
+        self.gpu.wait()?;
         receiver.recv().map_err(failed)?.map_err(failed)?;
         let all = slice.get_mapped_range().map_err(failed)?[..bytes].to_vec();
         self.staging.unmap();

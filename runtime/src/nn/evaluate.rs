@@ -5,7 +5,7 @@ use super::model::with_batch;
 use super::samples::{Batch, Samples, gather};
 use super::{Arrays, Logs, Model};
 use crate::op::Kind;
-use crate::{DType, Plan, Result, Session, Tensor, misuse};
+use crate::{DType, Plan, PlanOptions, Result, Session, Tensor, misuse};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -174,8 +174,15 @@ impl Model {
     ///
     /// **Errors** when the model is not built.
     pub fn predict_plan(&self, batch: usize) -> Result<Plan> {
+        self.predict_plan_with(batch, &self.plan_options())
+    }
+
+    /// The same, compiled otherwise than for the model's device.
+    ///
+    /// **Errors** when the model is not built.
+    pub fn predict_plan_with(&self, batch: usize, options: &PlanOptions) -> Result<Plan> {
         let kinds = self.input_shapes().into_iter().map(|s| Ok((with_batch(&s, batch)?, DType::F32)));
-        self.plan_of(&kinds.collect::<Result<Vec<Kind>>>()?)
+        Plan::compile(&self.graph_of(&kinds.collect::<Result<Vec<Kind>>>()?)?, options)
     }
 
     fn plan_of(&self, inputs: &[Kind]) -> Result<Plan> {
