@@ -131,8 +131,11 @@ fn bench_gpu(args: &Args) -> Result<(), String> {
     systems.extend(peers.into_iter().map(|peer| -> Box<dyn System> { Box::new(peer) }));
     println!("{}", gpu.name());
     for job in jobs {
-        let measured = measure::measure(&mut systems, &job, effort)?;
-        print!("{}", report::on_gpu(&job, &measured));
+        // What does not fit the adapter is said, and the rest measured.
+        match measure::measure(&mut systems, &job, effort) {
+            Ok(measured) => print!("{}", report::on_gpu(&job, &measured)),
+            Err(error) => println!("{:<16} not measured: {error}", job.label()),
+        }
     }
     missing.iter().for_each(|reason| println!("not measured: {reason}"));
     Ok(())
