@@ -313,3 +313,12 @@ fn predictions_are_those_of_the_processor() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn the_readme_has_the_table_of_ops() {
+    let rows = gradling::gpu::support();
+    let missing: Vec<&str> = rows.iter().filter(|r| !r.cpu || !r.gpu).map(|r| r.op.as_str()).collect();
+    assert!(missing.is_empty(), "without a shader: {missing:?}");
+    let table = gradling::gpu::table(&rows).to_string();
+    assert!(include_str!("../../README.md").contains(&table), "README.md should have\n{table}");
+}

@@ -23,6 +23,7 @@ mod scan;
 #[cfg(feature = "gpu")]
 mod session;
 mod sources;
+mod support;
 mod text;
 mod tile;
 
@@ -33,3 +34,4 @@ pub use profile::{DispatchTime, GpuProfile};
 pub use program::{Dispatch, OFFSETS, Program, STRIDE};
 #[cfg(feature = "gpu")]
 pub use session::Session;
+pub use support::{Support, support, table};

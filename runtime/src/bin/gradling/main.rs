@@ -1,5 +1,6 @@
 //! The `gradling` command: trains, uses and inspects models.
 
+mod devices;
 mod inspect;
 mod output;
 mod predict;
@@ -28,6 +29,8 @@ enum Command {
     Predict(predict::Predict),
     /// Show the layers, parameters, memory and steps of a model file
     Inspect(inspect::Inspect),
+    /// List what can compute here, and which ops run where
+    Devices(devices::Devices),
     /// Turn a model file into an inference plan for microcontrollers
     Convert(inspect::Convert),
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Command::Train(train) => train.run(),
         Command::Predict(predict) => predict.run(),
         Command::Inspect(inspect) => inspect.run(),
+        Command::Devices(devices) => devices.run(),
         Command::Convert(convert) => convert.run(),
     };
     match done {

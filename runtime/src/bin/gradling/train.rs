@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use gradling::data::mnist;
+use gradling::gpu::Gpu;
 use gradling::nn::{
     Activation, Adam, Callback, Conv2D, Dense, Fit, Flatten, Flow, Logs, Loss, MaxPooling2D, Metric,
     Sequential,
@@ -58,9 +59,20 @@ pub struct Train {
     /// Compute strictly: slower, with the same bits on every machine
     #[arg(long)]
     strict: bool,
+    /// What computes: the processor, the GPU, or whichever takes less time for a step
+    #[arg(long, default_value = "cpu", conflicts_with = "strict")]
+    device: Where,
     /// Do not download MNIST where it is missing
     #[arg(long)]
     no_download: bool,
+}
+
+/// What computes.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Where {
+    Cpu,
+    Gpu,
+    Auto,
 }
 
 /// What can be trained on.
@@ -139,6 +151,15 @@ impl Train {
         let adam = Adam { learning_rate: self.learning_rate, ..Adam::default() };
         let loss = Loss::SparseCategoricalCrossentropy { from_logits: false };
         model.compile(adam, loss, &[Metric::Accuracy])?;
+        match self.device {
+            Where::Cpu => {}
+            Where::Gpu => model = model.on_gpu(&Gpu::open(None)?),
+            // A machine without a GPU has a choice of one.
+            Where::Auto => match Gpu::open(None) {
+                Ok(gpu) => model = model.on_faster(&gpu),
+                Err(error) => note(&format!("computes on the cpu: {error}")),
+            },
+        }
         if !self.json {
             say(&model.summary())?;
         }
