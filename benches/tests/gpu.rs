@@ -322,3 +322,96 @@ fn the_readme_has_the_table_of_ops() {
     let table = gradling::gpu::table(&rows).to_string();
     assert!(include_str!("../../README.md").contains(&table), "README.md should have\n{table}");
 }
+
+/// The outputs of a function of two operands on the GPU beside those of the processor.
+fn same_as_the_processor(
+    gpu: &Gpu,
+    what: &str,
+    shapes: [&[usize]; 2],
+    op: impl for<'t> Fn(gradling::Var<'t>, gradling::Var<'t>) -> Vec<gradling::Var<'t>>,
+) -> Result<()> {
+    use gradling::{DType, Device, PlanOptions, Trace};
+    let mut numbers = Numbers::new(9);
+    let operands = shapes.map(|dims| Tensor::new(dims, numbers.fill(Input::Normal, dims.iter().product())));
+    let [a, b] = operands;
+    let operands = [a?, b?];
+    let trace = Trace::new(&Variables::new());
+    let [x, y] = [0, 1].map(|n| trace.input(["a", "b"][n], *operands[n].shape(), DType::F32));
+    for (n, output) in op(x, y).into_iter().enumerate() {
+        trace.output(&format!("y{n}"), output);
+    }
+    let graph = trace.finish()?;
+    let mut here =
+        gradling::Session::new(Plan::compile(&graph, &PlanOptions::default())?, &Device::default())?;
+    let mut there = Session::new(Plan::compile(&graph, &Session::options())?, gpu)?;
+    for (n, operand) in operands.iter().enumerate() {
+        here.set_input(n, operand)?;
+        there.set_input(n, operand)?;
+    }
+    here.run(&mut Variables::new())?;
+    there.run();
+    for (n, got) in there.outputs()?.iter().enumerate() {
+        let want = here.output_tensor(n, &Variables::new())?;
+        let scale = want.as_f32()?.iter().fold(1.0_f32, |m, v| m.max(v.abs()));
+        for (i, (a, b)) in want.as_f32()?.iter().zip(got.as_f32()?).enumerate() {
+            assert!(
+                (a - b).abs() <= 1e-4 * scale,
+                "{what}: output {n}, element {i}: {a} on the cpu, {b} on the GPU"
+            );
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn products_of_every_tile_are_those_of_the_processor() -> Result<()> {
+    let Some(gpu) = gpu() else { return Ok(()) };
+    // Few columns, all tiles, rows that are whole vectors or not, sums that are cut.
+    let sizes = [
+        [130, 8, 100],
+        [130, 5, 101],
+        [200, 16, 64],
+        [200, 13, 67],
+        [70, 70, 40],
+        [71, 69, 41],
+        [300, 260, 36],
+        [301, 263, 37],
+        [1100, 1030, 12],
+        [1025, 1027, 11],
+        [64, 40, 5000],
+        [61, 41, 5003],
+    ];
+    for [m, n, k] in sizes {
+        for (ta, tb) in [(false, false), (true, false), (false, true), (true, true)] {
+            let a = if ta { [k, m] } else { [m, k] };
+            let b = if tb { [n, k] } else { [k, n] };
+            let what = format!("{m} x {n} x {k}, transposed {ta} {tb}");
+            same_as_the_processor(&gpu, &what, [&a, &b], |a, b| vec![a.matmul_t(b, ta, tb)])?;
+        }
+    }
+    same_as_the_processor(&gpu, "a batch", [&[3, 50, 36], &[3, 36, 44]], |a, b| vec![a.matmul(b)])
+}
+
+#[test]
+fn convolutions_and_gradients_are_those_of_the_processor() -> Result<()> {
+    use gradling::{Padding, Window};
+    let Some(gpu) = gpu() else { return Ok(()) };
+    let same = |n| Window::new([n, n]).padding(Padding::Same);
+    let windows = [
+        ("one channel", [4, 28, 28, 1], [5, 5, 1, 6], same(5)),
+        ("whole vectors", [2, 20, 20, 8], [3, 3, 8, 12], same(3)),
+        ("odd numbers", [3, 17, 19, 5], [3, 3, 5, 7], Window::new([3, 3])),
+        ("strides", [2, 24, 24, 4], [3, 3, 4, 8], same(3).strides([2, 2])),
+        ("dilation", [2, 24, 24, 4], [3, 3, 4, 8], Window::new([3, 3]).dilation([2, 2])),
+        ("groups", [2, 20, 20, 8], [3, 3, 4, 16], same(3).groups(2)),
+        ("many", [2, 16, 16, 64], [3, 3, 64, 64], same(3)),
+    ];
+    for (what, x, w, window) in windows {
+        same_as_the_processor(&gpu, what, [&x, &w], |x, w| {
+            let y = x.conv2d(w, &window);
+            let gradients = gradling::autodiff::grad(y.square().sum(&[], false), &[x, w]);
+            vec![y, gradients[0], gradients[1]]
+        })?;
+    }
+    Ok(())
+}

@@ -1,8 +1,8 @@
 //! A plan as a list of dispatches, free of any GPU interface: what a session on wgpu and one in a page both run.
 
 use super::kernel::{self, Part};
-use crate::plan::Plan;
-use crate::{Error, Result};
+use crate::plan::{Plan, Slot};
+use crate::{Error, Result, unsupported};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -39,8 +39,6 @@ pub struct Program {
     pub names: Vec<&'static str>,
     /// What runs, in order.
     pub dispatches: Vec<Dispatch>,
-    /// How many dispatches depend on variables and constants alone and may be left out while these are the same.
-    pub hoisted: usize,
     /// The offsets of the operands of each step, [`STRIDE`] bytes a step, and [`OFFSETS`] bytes behind them.
     pub offsets: Vec<u8>,
     /// Bytes of scratch memory.
@@ -56,20 +54,17 @@ impl Program {
             shaders: Vec::new(),
             names: Vec::new(),
             dispatches: Vec::new(),
-            hoisted: 0,
             offsets: Vec::new(),
             scratch: 0,
         };
+        whole_words(plan)?;
         let mut known: BTreeMap<String, u32> = BTreeMap::new();
         // Small steps from `first` on wait to run together.
         let (mut waiting, mut first): (Vec<Part>, usize) = (Vec::new(), 0);
         for (i, step) in plan.steps().iter().enumerate() {
             let at = |e: Error| e.within(&format!("step {i}"));
-            if i == plan.hoisted() || i - first == OFFSETS / STRIDE {
+            if i - first == OFFSETS / STRIDE {
                 program.flush(&mut known, &mut waiting, first, plan);
-            }
-            if i == plan.hoisted() {
-                program.hoisted = program.dispatches.len();
             }
             if waiting.is_empty() {
                 first = i;
@@ -128,4 +123,28 @@ impl Program {
         });
         self.dispatches.push(Dispatch { shader, step: step as u32, groups: dispatch.groups });
     }
+}
+
+/// Shaders write whole words, so no other value may lie in the words of a result.
+///
+/// **Errors** when one does, as where bytes are concatenated in place.
+fn whole_words(plan: &Plan) -> Result<()> {
+    let slots = || plan.steps().iter().flat_map(|s| s.reads.iter().chain(&s.writes));
+    for (i, step) in plan.steps().iter().enumerate() {
+        for w in step.writes.iter().filter(|w| w.dtype.size() < 4) {
+            let (from, to) = (w.offset as usize, w.offset as usize + w.bytes());
+            let others = |s: &&Slot| {
+                let at = s.offset as usize;
+                s.place == w.place && at >= to && at < to.next_multiple_of(4) && s.bytes() > 0
+            };
+            if !from.is_multiple_of(4) || !to.is_multiple_of(4) && slots().any(|s| others(&s)) {
+                return Err(unsupported!(
+                    "gpu: step {i}: {} writes {} that share a word with others; cast before joining them",
+                    step.op.name(),
+                    w.dtype
+                ));
+            }
+        }
+    }
+    Ok(())
 }

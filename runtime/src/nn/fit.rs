@@ -440,6 +440,9 @@ impl Model {
     }
 
     fn begin(&mut self, x: Arrays, y: Arrays, fit: &Fit) -> Result<FitRun> {
+        // A run that ended early may have left newer weights on the device.
+        #[cfg(feature = "remote")]
+        self.sync()?;
         if fit.batch_size == 0 {
             return Err(misuse!("fit: expected a batch size of at least 1, got 0"));
         }
