@@ -1,5 +1,6 @@
-// Runs train steps through the browser's WebGPU and on the core, from the same weights, and compares them; in headless
-// Chromium, with SwiftShader as the GPU. Ends with the same lines `# pass N` and `# fail N` as Node's runner.
+// Runs train steps through the browser's WebGPU and on the core, from the same weights, and compares them, then whole
+// runs of `fit` (fit.mjs); in headless Chromium, with SwiftShader as the GPU. Ends with the same lines `# pass N` and
+// `# fail N` as Node's runner.
 //
 //   node tests/browser/gpu.mjs URL MODELS
 //
@@ -228,6 +229,22 @@ try {
     };
     for (const [name, pattern] of Object.entries(wanted)) report(`what goes wrong: ${name}`, pattern.test(got[name]) ? undefined : got[name]);
   });
+  /** Calls a function of fit.mjs, with values. */
+  const fits = async (page, what, name, ...values) => {
+    const call = async ([called, given]) => (await import('/tests/browser/fit.mjs'))[called](...given);
+    report(what, (await page.evaluate(call, [name, values])).join('\n') || undefined);
+  };
+  await inside('fit', async (page) => {
+    page.on('console', (message) => message.type() === 'log' && console.log(message.text()));
+    for (const name of ['mlp', 'lenet', 'cifar', 'lstm']) await fits(page, `fit: ${name} as on the processor`, 'same', name);
+    await fits(page, 'fit: callbacks hear what they hear on the processor', 'heard');
+    await fits(page, 'fit: learning rates', 'rates');
+    for (const way of ['lose', 'destroy']) await fits(page, `fit: a GPU that is lost (${way})`, 'lost', way);
+    await fits(page, 'fit: from one device to the other', 'switched');
+    await fits(page, 'fit: whichever is faster', 'automatic');
+    await fits(page, 'fit: memory', 'steady');
+  });
+  await inside('no WebGPU', (page) => fits(page, 'fit: a browser without WebGPU', 'without'));
 } finally {
   await browser.close();
 }

@@ -18,11 +18,18 @@ pub struct Model {
     #[cfg(feature = "full")]
     pub(crate) device: gradling::Device,
     tensors: Rc<RefCell<Tensors>>,
-    run: Option<FitRun>,
+    pub(crate) run: Option<FitRun>,
     /// Loss and metrics of the last train step.
     batch: Vec<f32>,
-    /// The sums over the epoch before the last train step.
+    /// The sums over the epoch before the last train step, or before those that a device took since a fetch.
     totals: Vec<f32>,
+    /// The samples in them.
+    counted: usize,
+    /// The train steps of the epoch.
+    steps: usize,
+    /// Whether the sums are to be read once they are fetched.
+    #[cfg(feature = "full")]
+    pub(crate) late: bool,
     /// How many samples the run trains on, and how many a step.
     samples: usize,
     batch_size: usize,
@@ -54,6 +61,10 @@ impl Core {
             run: None,
             batch: Vec::new(),
             totals: Vec::new(),
+            counted: 0,
+            steps: 0,
+            #[cfg(feature = "full")]
+            late: false,
             samples: 0,
             batch_size: 1,
         }
@@ -114,12 +125,27 @@ impl Model {
 
     fn advance(&mut self) -> Result<u32> {
         let Some(run) = &mut self.run else { return Err(misuse!("fit: there is no run")) };
-        Ok(match run.step(&mut self.model)? {
+        // Only runs wait for a device.
+        #[cfg(feature = "full")]
+        self.model.pause_device(false);
+        let progress = run.step(&mut self.model);
+        #[cfg(feature = "full")]
+        self.model.pause_device(true);
+        Ok(match progress? {
             Progress::Batch { step, loss, .. } => {
                 if step == 1 {
                     self.totals.fill(0.0);
+                    self.counted = 0;
                 }
-                self.read_batch(step, loss)?;
+                self.steps = step;
+                #[cfg(feature = "full")]
+                {
+                    self.late = self.model.is_behind();
+                    if self.late {
+                        return Ok(BATCH);
+                    }
+                }
+                self.read_batch(Some(loss))?;
                 BATCH
             }
             Progress::Validation { .. } => VALIDATION,
@@ -128,18 +154,22 @@ impl Model {
         })
     }
 
-    /// The metrics of the batch are what the step added to the sums over the epoch, which its means tell.
-    fn read_batch(&mut self, step: usize, loss: f32) -> Result<()> {
+    /// The metrics of the batch are what the step added to the sums over the epoch, which its means tell; so is the
+    /// loss where it is not known.
+    pub(crate) fn read_batch(&mut self, loss: Option<f32>) -> Result<()> {
         let Some(run) = &self.run else { return Ok(()) };
-        let (before, all) = ((step - 1) * self.batch_size, (step * self.batch_size).min(self.samples));
-        let size = (all - before) as f32;
+        let all = (self.steps * self.batch_size).min(self.samples);
+        let size = (all - self.counted) as f32;
         let sums: Vec<f32> =
             run.running_logs(&self.model)?.iter().map(|(_, mean)| mean * all as f32).collect();
         self.totals.resize(sums.len(), 0.0);
         self.batch.clear();
-        self.batch.push(loss);
-        self.batch.extend(sums.iter().zip(&self.totals).skip(1).map(|(now, then)| (now - then) / size));
+        self.batch.extend(sums.iter().zip(&self.totals).map(|(now, then)| (now - then) / size));
+        if let (Some(first), Some(loss)) = (self.batch.first_mut(), loss) {
+            *first = loss;
+        }
         self.totals = sums;
+        self.counted = all;
         Ok(())
     }
 }

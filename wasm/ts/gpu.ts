@@ -283,6 +283,8 @@ export class Sessions {
   readonly #gpu: Gpu;
   /** By number; an error where making one ready failed, nothing before it is ready. */
   readonly #all: (Session | Error | undefined)[] = [];
+  /** Resolves when all plans that were begun are ready or have failed. */
+  #begun: Promise<unknown> = Promise.resolve();
   #variables: GPUBuffer | undefined;
   /** Bytes of the variables that plans or writes have named. */
   #bytes = 0;
@@ -302,8 +304,13 @@ export class Sessions {
     const shaders = new Shaders(plan);
     const number = this.#all.push(undefined) - 1;
     // What goes wrong is told when somebody asks.
-    this.#ready(shaders, number).catch(() => {});
+    this.#begun = Promise.allSettled([this.#begun, this.#ready(shaders, number)]);
     return number;
+  }
+
+  /** Resolves when nothing that was begun is still to be made ready. */
+  async prepared(): Promise<void> {
+    await this.#begun;
   }
 
   /** Whether a plan can run. Throws what went wrong with it. */

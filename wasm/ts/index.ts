@@ -15,8 +15,10 @@ import './methods.js';
 /** Makers of layers. */
 export const layers = { ...plainLayers, ...imageLayers };
 
-export { getBackend, ready, setBackend, setWasmPath, version } from './core.js';
+export { ready, setWasmPath, version } from './core.js';
 export type { WasmSource } from './core.js';
+export { getBackend, setBackend } from './backend.js';
+export type { Backend } from './backend.js';
 export { getThreadsCount, getWasmVariant, setThreadsCount, setWasmPaths, setWasmVariant } from './variants.js';
 export type { WasmPaths, WasmVariant } from './variants.js';
 export {
@@ -57,13 +59,13 @@ export type {
 export type { ConvLayerArgs, Pooling2DLayerArgs } from './images.js';
 export { History } from './model.js';
 export { loadLayersModel, loadModelBytes, Sequential, sequential } from './sequential.js';
+export type { ModelCompileArgs } from './sequential.js';
 export type {
   CustomCallbackArgs,
   Logs,
   LossIdentifier,
   MetricIdentifier,
   ModelBatchArgs,
-  ModelCompileArgs,
   ModelFitArgs,
   SequentialArgs,
 } from './model.js';

@@ -235,12 +235,27 @@ export class Stack {
     this.#training = true;
     this.stopTraining = false;
     try {
+      await this.engage();
       this.#core.begin(inputs.handle, targets.handle, Math.max(0, epochs - initialEpoch), batchSize, shuffle, split, validation);
       return await this.#run({ batchSize, epochs, initialEpoch, yieldEvery, verbose: args.verbose ?? 0, callbacks: [args.callbacks ?? []].flat() });
     } finally {
-      this.#core.end();
-      this.#training = false;
+      try {
+        await this.settle(true);
+      } finally {
+        this.#core.end();
+        this.#training = false;
+      }
     }
+  }
+
+  /** @internal Chooses what computes the steps of a run: in the small entry the core. */
+  protected engage(): Promise<void> | undefined {
+    return undefined;
+  }
+
+  /** @internal Gives a promise where something is to be waited for before a step, or with `all` for the newest weights. */
+  protected settle(_all: boolean): Promise<void> | undefined {
+    return undefined;
   }
 
   async #run(plan: {
@@ -274,6 +289,7 @@ export class Stack {
     const breathe = async (epoch: number, batch: number): Promise<void> => {
       await nextTask();
       last = performance.now();
+      if (hears.yields) await this.settle(true);
       if (hears.yields) await tell('onYield', epoch, batch, this.#named(model.batch_logs()));
     };
     const due = (): boolean => performance.now() - last >= every;
@@ -284,10 +300,15 @@ export class Stack {
       let batch = 0;
       while (batch < steps && !this.stopTraining) {
         const size = Math.min(batchSize, samples - batch * batchSize);
+        if (hears.batchBegin) await this.settle(true);
         if (hears.batchBegin) await tell('onBatchBegin', batch, { batch, size });
         this.#syncLearningRate();
+        let wait = this.settle(false);
+        if (wait !== undefined) await wait;
         model.step();
         if (hears.batchEnd) {
+          wait = this.settle(true);
+          if (wait !== undefined) await wait;
           const told = tell('onBatchEnd', batch, { batch, size, ...this.#named(model.batch_logs()) });
           if (told !== undefined) await told;
         }
@@ -296,7 +317,10 @@ export class Stack {
       }
       // Training that was stopped within an epoch ends without its validation.
       const whole = batch === steps;
+      await this.settle(!whole);
       while (whole && model.step() === VALIDATION) {
+        const wait = this.settle(false);
+        if (wait !== undefined) await wait;
         if (due()) await breathe(epoch, batch - 1);
       }
       const logs = this.#named(model.epoch_logs(whole));

@@ -1,24 +1,36 @@
 // Sequential models with a summary and files.
 
 import type { Model as CoreModel } from './core/gradling_wasm.js';
+import { chosen } from './backend.js';
+import type { Backend } from './backend.js';
 import { core, ready } from './core.js';
+import { OnDevice } from './device.js';
 import * as io from './io.js';
 import type { IOHandler, ModelSource, SaveResult } from './io.js';
 import { Layer } from './layers.js';
 import { coreModel, Stack } from './model.js';
-import type { SequentialArgs } from './model.js';
+import type { ModelCompileArgs as StackCompileArgs, SequentialArgs } from './model.js';
 import { profile } from './profile.js';
 import type { ModelProfile, ModelProfileArgs } from './profile.js';
+
+/** How to train: arguments of `compile`. */
+export interface ModelCompileArgs extends StackCompileArgs {
+  /** What `fit` computes on; what `setBackend` chose by default. TensorFlow.js has no such argument. */
+  device?: Backend;
+}
 
 /** A stack of layers. */
 export class Sequential extends Stack {
   readonly #own: CoreModel;
+  readonly #on: OnDevice;
+  #device: Backend | undefined;
 
   /** @internal Models are made by `sequential` and `loadLayersModel`. */
   constructor(args: SequentialArgs, loaded?: CoreModel) {
     const own = loaded ?? coreModel(args);
     super(args, own);
     this.#own = own;
+    this.#on = new OnDevice(own);
     if (loaded === undefined) return;
     const layers = Array.from({ length: loaded.layer_count() }, (_, index) => {
       const layer = new Layer(loaded.layer_class(index), {}, () => {});
@@ -26,6 +38,34 @@ export class Sequential extends Stack {
       return layer;
     });
     this.adopt(layers, loaded.metrics().split(',').filter(Boolean));
+  }
+
+  /** Sets optimizer, loss, metrics and the device of `fit`. The optimizer starts anew. */
+  override compile(args: ModelCompileArgs): void {
+    chosen(args.device);
+    super.compile(args);
+    this.#device = args.device;
+  }
+
+  /** Where `fit` takes the next step: `cpu` or `webgpu`. */
+  get computesOn(): string {
+    return this.#own.computes_on();
+  }
+
+  /** @internal */
+  protected override engage(): Promise<void> {
+    return this.#on.engage(this.#device);
+  }
+
+  /** @internal */
+  protected override settle(all: boolean): Promise<void> | undefined {
+    return this.#on.settle(all);
+  }
+
+  /** Frees the model's memory now, also that on a GPU. The model cannot be used after it. */
+  override dispose(): void {
+    this.#on.release();
+    super.dispose();
   }
 
   /**

@@ -9,7 +9,7 @@ import type { Loaded, WasmSource } from './core.js';
 /** The instructions of a build: 128-bit vectors, or those and fused multiply-add. */
 export type WasmVariant = 'simd128' | 'relaxed-simd';
 
-/** Where the files of the builds are; `threads` is the build with relaxed SIMD and shared memory. */
+/** Where the files of the builds are; `threads` is the build with relaxed SIMD and shared memory, `gpu` what WebGPU takes. */
 export interface WasmPaths {
   /** `core/gradling_wasm_bg.wasm` */
   simd128?: WasmSource;
@@ -17,6 +17,8 @@ export interface WasmPaths {
   'relaxed-simd'?: WasmSource;
   /** `threads/gradling_wasm_relaxed.wasm` */
   threads?: WasmSource;
+  /** `gpu/gradling_wasm_gpu_bg.wasm` */
+  gpu?: WasmSource;
 }
 
 /** More threads than this are not used unless asked for. */
@@ -60,6 +62,11 @@ export function getThreadsCount(): number {
 /** Says where the files of the builds are, for bundlers that do not copy them. Call it before `ready`. */
 export function setWasmPaths(to: WasmPaths): void {
   paths = { ...to };
+}
+
+/** @internal Where the module that makes shaders is, if that was said. */
+export function shadersPath(): WasmSource | undefined {
+  return paths.gpu;
 }
 
 /** A module of one function that multiplies and adds vectors at once. */

@@ -243,6 +243,28 @@ impl FitRun {
         model.is_due() || model.is_behind() && matches!(self.phase, Phase::TrainEnd | Phase::ValidateEnd)
     }
 
+    /// Whether the next step need not wait for a plan, where reading does not wait; makes the plan on first use.
+    ///
+    /// **Errors** when the device cannot run it, naming the op, and as [`step`](FitRun::step).
+    #[cfg(feature = "remote")]
+    pub fn is_ready(&mut self, model: &mut Model) -> Result<bool> {
+        let (samples, at, mode) = match (self.phase, &self.train, &self.validation) {
+            (Phase::Train, Source::Memory(s), _) => (s, if self.step == 0 { 0 } else { s.at }, Mode::Train),
+            (Phase::TrainEnd, _, Some(v)) => (v, 0, Mode::Evaluate),
+            (Phase::Validate, _, Some(v)) => (v, v.at, Mode::Evaluate),
+            _ => return Ok(true),
+        };
+        let rows = self.batch_size.min(samples.order.len().saturating_sub(at));
+        match model.is_ready_for(&samples.key(mode, rows)) {
+            Err(error) if model.gives_up(&error) => {
+                model.give_up(error);
+                self.replay(model)?;
+                Ok(true)
+            }
+            ready => ready,
+        }
+    }
+
     /// Gives the model the variables that were read from the device, or why they could not be: then the processor goes
     /// on from the last completed step.
     ///

@@ -69,7 +69,7 @@ enum Choice {
     Processor,
     /// Not known yet: the processor steps until the plans are ready and its time is known.
     TimeProcessor { steps: usize, since: f64 },
-    /// The device steps, of which the time is taken.
+    /// The device steps, of which the time is taken from the end of the first.
     TimeRemote { steps: usize, since: f64, processor: f64 },
 }
 
@@ -77,11 +77,15 @@ enum Choice {
 struct Batch {
     range: (usize, usize),
     mode: Mode,
+    /// The learning rate.
+    rate: f32,
 }
 
 /// A device and what is known of its copy of the variables.
 pub(super) struct Attached {
     remote: Box<dyn Remote>,
+    /// Whether it computes only where it is faster.
+    automatic: bool,
     choice: Choice,
     sessions: Vec<(Key, usize)>,
     predictions: Vec<(Vec<Kind>, usize)>,
@@ -114,7 +118,9 @@ impl Model {
     /// they call back.
     pub fn attach(&mut self, remote: Box<dyn Remote>, automatic: bool) {
         let since = remote.now();
+        self.lost = None;
         self.remote = Some(Attached {
+            automatic,
             choice: if automatic { Choice::TimeProcessor { steps: 0, since } } else { Choice::Remote },
             remote,
             sessions: Vec::new(),
@@ -205,6 +211,9 @@ impl Model {
         if a.ahead.is_empty() {
             return Ok(Fetched::All);
         }
+        if !a.remote.waits() {
+            return Err(misuse!("fit: the newest weights are on {}; wait for fit", a.remote.name()));
+        }
         let mut bytes = alloc::vec![0; self.variables.buffer().len()];
         match a.remote.read_variables(&mut bytes) {
             Ok(()) => self.take_variables(&bytes),
@@ -284,12 +293,15 @@ impl Model {
         let Some(a) = &mut self.remote else { return Ok(()) };
         let again = core::mem::take(&mut a.ahead);
         a.seen = Stamp::default();
+        let Some(rate) = self.compiled.as_ref().map(|c| c.learning_rate) else { return Ok(()) };
+        let newest = self.variables.slice::<f32>(rate)?[0];
         for batch in again {
             let (start, end) = batch.range;
             samples.at = start;
+            self.set_learning_rate(batch.rate)?;
             self.advance_here(samples, end - start, batch.mode, explain)?;
         }
-        Ok(())
+        self.set_learning_rate(newest)
     }
 
     /// Runs the next batch where the choice says; gives its loss, or the mean up to the last fetch.
@@ -305,7 +317,7 @@ impl Model {
         let session = match self.prepared(&key) {
             Ok(session) => session,
             // What the device cannot do is said at once, unless it was not asked for.
-            Err(error) if self.is_trial() => {
+            Err(error) if self.gives_up(&error) => {
                 self.give_up(error);
                 return self.advance_here(samples, batch_size, mode, explain);
             }
@@ -331,17 +343,35 @@ impl Model {
         }
         samples.at = end;
         let Some(a) = &mut self.remote else { return Ok(0.0) };
+        if let (Choice::TimeRemote { steps, .. }, Mode::Train) = (&mut a.choice, mode) {
+            *steps += 1;
+        }
         if a.remote.waits() && (!samples.kept || a.is_due()) {
             self.settle(samples, explain)?;
             samples.at = end;
-        } else if mode == Mode::Train && !a.times() {
-            self.judge();
         }
         Ok(self.remote.as_ref().map_or(0.0, |a| a.loss))
     }
 
-    fn is_trial(&self) -> bool {
-        self.remote.as_ref().is_some_and(|a| matches!(a.choice, Choice::TimeProcessor { .. }))
+    /// Whether the processor goes on after an error of the device: one that is lost, or was not asked for by name.
+    pub(super) fn gives_up(&self, error: &Error) -> bool {
+        matches!(error, Error::Device(_)) || self.remote.as_ref().is_some_and(|a| a.automatic)
+    }
+
+    /// Whether the device can take a step at once, or the processor takes it; makes its plan on first use.
+    pub(super) fn is_ready_for(&mut self, key: &Key) -> Result<bool> {
+        let here = |a: &Attached| matches!(a.choice, Choice::Processor | Choice::TimeProcessor { .. });
+        if self.remote.as_ref().is_none_or(here) {
+            return Ok(true);
+        }
+        let session = self.prepared(key)?;
+        let Some(a) = &mut self.remote else { return Ok(true) };
+        let ready = a.remote.is_ready(session)?;
+        if let (Choice::TimeRemote { steps, .. }, false) = (&mut a.choice, ready) {
+            // Making a plan is not the time of steps.
+            *steps = 0;
+        }
+        Ok(ready)
     }
 
     /// The number of the plan for these batches, made ready on first use.
@@ -394,14 +424,13 @@ impl Model {
         Ok(Some(loss))
     }
 
-    /// Counts a step of a trial of the device; after the last the faster one goes on.
+    /// The first step of a trial of the device is done, or all are: then the faster one goes on.
     fn judge(&mut self) {
         let Some(a) = &mut self.remote else { return };
         let Choice::TimeRemote { steps, since, processor } = a.choice else { return };
         let now = a.remote.now();
-        a.choice = match steps {
-            0 => Choice::TimeRemote { steps: 1, since: now, processor },
-            n if n < TIMED => Choice::TimeRemote { steps: n + 1, since, processor },
+        a.choice = match steps.saturating_sub(1) {
+            0 => Choice::TimeRemote { steps, since: now, processor },
             n if (now - since) / n as f64 <= processor => Choice::Remote,
             _ => Choice::Processor,
         };
@@ -435,7 +464,7 @@ impl Model {
             a.remote.write_input(session, input, host.input_bytes(input)?)?;
         }
         a.remote.run(session)?;
-        a.ahead.push(Batch { range: (samples.at, end), mode });
+        a.ahead.push(Batch { range: (samples.at, end), mode, rate });
         Ok(())
     }
 
@@ -488,8 +517,8 @@ impl Attached {
         self.ahead.len() >= EVERY || !self.ahead.is_empty() && self.times()
     }
 
-    /// Whether the queued steps are the last of those whose time is taken.
+    /// Whether the queued step is the first or the last of those whose time is taken.
     fn times(&self) -> bool {
-        matches!(self.choice, Choice::TimeRemote { steps, .. } if steps == 0 || steps >= TIMED)
+        matches!(self.choice, Choice::TimeRemote { steps, .. } if steps == 1 || steps > TIMED)
     }
 }
