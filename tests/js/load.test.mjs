@@ -20,3 +20,11 @@ test('the version is that of the package', async () => {
   assert.equal(tf.version, manifest.version);
   assert.equal(manifest.name, 'gradling');
 });
+
+test('the report of backends has every op, on the core and as a shader', async () => {
+  const rows = await tf.backendReport();
+  assert.equal(rows.length > 60, true);
+  for (const row of rows) assert.equal(row.cpu && row.webgpu && row.gradient !== false, true, row.op);
+  assert.equal(rows.some(({ op, gradient }) => op === 'conv2d' && gradient === true), true);
+  assert.equal(rows.some(({ op, gradient }) => op === 'argmax' && gradient === undefined), true);
+});

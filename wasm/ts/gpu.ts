@@ -1,7 +1,7 @@
 // Plans on the GPU of a page, through WebGPU. `import('./gpu.js')` alone loads this and the module that makes shaders, so
 // that a page which never asks for a GPU downloads neither.
 
-import init, { Shaders } from './gpu/gradling_wasm_gpu.js';
+import init, { Shaders, support } from './gpu/gradling_wasm_gpu.js';
 import { beside, deviceError, misuse, unsupported } from './core.js';
 import type { WasmSource } from './core.js';
 import { check } from './sample.js';
@@ -124,12 +124,7 @@ export class Gpu {
   static async open(wasm?: WasmSource): Promise<Gpu> {
     const adapter = await globalThis.navigator?.gpu?.requestAdapter({ powerPreference: 'high-performance' });
     if (!adapter) throw unsupported('webgpu: there is no WebGPU here, or no adapter for it; use the cpu');
-    const from = (await wasm) ?? (await beside(new URL('./gpu/gradling_wasm_gpu_bg.wasm', import.meta.url)));
-    try {
-      await init({ module_or_path: from });
-    } catch (error) {
-      throw deviceError('webgpu: the module that makes shaders cannot be loaded', error);
-    }
+    await loadShaders(wasm);
     let device;
     try {
       device = await adapter.requestDevice({
@@ -507,4 +502,32 @@ function portsOf(numbers: Uint32Array, names: string[]): Port[] {
     at += 5 + rank;
   }
   return ports;
+}
+
+async function loadShaders(wasm: WasmSource | undefined): Promise<void> {
+  const from = (await wasm) ?? (await beside(new URL('./gpu/gradling_wasm_gpu_bg.wasm', import.meta.url)));
+  try {
+    await init({ module_or_path: from });
+  } catch (error) {
+    throw deviceError('webgpu: the module that makes shaders cannot be loaded', error);
+  }
+}
+
+/** What an op runs on. `gradient` tells of WebGPU; it is missing where an op has none. */
+export interface OpSupport {
+  op: string;
+  cpu: boolean;
+  webgpu: boolean;
+  gradient?: boolean;
+}
+
+/** What each op runs on, tried out: kernels and shaders are made of it and of its gradient. */
+export async function report(wasm?: WasmSource): Promise<OpSupport[]> {
+  await loadShaders(wasm);
+  const words = support();
+  return Array.from({ length: words.length / 4 }, (_, n) => {
+    const [op = '', cpu, webgpu, gradient] = words.slice(4 * n, 4 * n + 4);
+    const row: OpSupport = { op, cpu: cpu === 'yes', webgpu: webgpu === 'yes' };
+    return gradient === '-' ? row : { ...row, gradient: gradient === 'yes' };
+  });
 }

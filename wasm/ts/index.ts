@@ -17,8 +17,9 @@ export const layers = { ...plainLayers, ...imageLayers };
 
 export { ready, setWasmPath, version } from './core.js';
 export type { WasmSource } from './core.js';
-export { getBackend, setBackend } from './backend.js';
+export { backendReport, getBackend, setBackend } from './backend.js';
 export type { Backend } from './backend.js';
+export type { OpSupport } from './gpu.js';
 export { getThreadsCount, getWasmVariant, setThreadsCount, setWasmPaths, setWasmVariant } from './variants.js';
 export type { WasmPaths, WasmVariant } from './variants.js';
 export {
