@@ -20,6 +20,7 @@ async function gradling({ name, address, only, variant, threads }) {
 /** Loads the entries of Gradling's package and the peers; returns their names and what they run on. */
 globalThis.load = async ({ entries, peers, ...options }) => {
   for (const entry of entries) systems.push(await gradling(entry));
+  if (options.webgpu && systems.length > 0) systems.push({ ...systems[0], name: 'gradling webgpu', device: 'webgpu', fits: true, works: ['T1', 'T2', 'T3'] });
   systems.push(...(await loadPeers(peers, options)));
   return systems.map(({ name, runs }) => (runs ? `${name} (${runs})` : name));
 };

@@ -33,7 +33,7 @@ function verified(job, parameters) {
   }
 }
 
-async function tfjs() {
+async function tfjs({ webgpu }) {
   await script('/tfjs/tf.min.js');
   await script('/tfjs/tf-backend-wasm.min.js');
   const { tf } = globalThis;
@@ -44,6 +44,10 @@ async function tfjs() {
   };
   await backend('wasm')();
   const name = tf.version.tfjs;
+  if (webgpu) {
+    await script('/tfjs/tf-backend-webgpu.min.js');
+    return [{ name: `tfjs webgpu ${name}`, tf, enter: backend('webgpu'), fits: true, works: ['T1', 'T2', 'T3'] }];
+  }
   return [
     { name: `tfjs wasm ${name}`, tf, enter: backend('wasm') },
     // Where the wasm backend lacks a kernel; without a graphics card in software.

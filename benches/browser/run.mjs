@@ -3,7 +3,10 @@
 //
 //   node benches/browser/run.mjs [--only T1,T2/32,K1/1024] [--inputs normal,uniform] [--peers[=…]] [--json FILE]
 //                                [--threads 1,2] [--variant relaxed-simd] [--repetitions 7] [--seconds 0.3]
-//                                [--without-gradling]
+//                                [--without-gradling] [--webgpu]
+//
+// --webgpu measures training on WebGPU beside the core's, and of TensorFlow.js its webgpu backend; the adapter is a program
+// on the processor, SwiftShader, so that the same is measured on every machine.
 //
 // Models that the package has no layers for come from files, which the program `browser_models` of benches writes to
 // target/browser-models, and those of onnxruntime-web from `export_onnx.py` and `export_training.py`.
@@ -32,6 +35,7 @@ const { values: args } = parseArgs({
     inputs: { type: 'string', default: 'normal,uniform' },
     peers: { type: 'string', default: '' },
     'without-gradling': { type: 'boolean', default: false },
+    webgpu: { type: 'boolean', default: false },
     json: { type: 'string' },
     repetitions: { type: 'string', default: '7' },
     seconds: { type: 'string', default: '0.3' },
@@ -56,7 +60,7 @@ const peerPackage = (name) => join(here, 'node_modules', name);
 const threadCounts = args.threads.split(',');
 const FOLDERS = [
   ['/gradling/', [pkg]],
-  ['/tfjs/', ['tfjs', 'tfjs-backend-wasm'].map((name) => join(peerPackage(`@tensorflow/${name}`), 'dist'))],
+  ['/tfjs/', ['tfjs', 'tfjs-backend-wasm', 'tfjs-backend-webgpu'].map((name) => join(peerPackage(`@tensorflow/${name}`), 'dist'))],
   ['/ort/', [join(peerPackage('onnxruntime-web'), 'dist')]],
   ['/ort-training/', [join(peerPackage('onnxruntime-web-training'), 'dist')]],
   ['/models/', [join(root, 'target', 'browser-models')]],
@@ -202,6 +206,7 @@ const browser = await chromium().launch({
     '--disable-background-networking',
     '--disable-component-update',
     '--disable-sync',
+    ...(args.webgpu ? ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'] : []),
   ],
 });
 try {
@@ -214,6 +219,7 @@ try {
     peers,
     versions,
     threads: threadCounts.map(Number),
+    webgpu: args.webgpu,
   });
   console.log(names.join('; '));
   const limits = await page.evaluate(() => globalThis.ceilings());

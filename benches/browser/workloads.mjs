@@ -163,6 +163,41 @@ export function batches(job) {
 /** Numbers in [0, 1), the same in every run. */
 export const uniform = () => stream(1);
 
+/** Train steps through `fit`, as a device is used that is not waited for; the batches in turn as in `trainStep`. */
+function fitSteps({ tf, device }, model, shape, job) {
+  model.compile({ optimizer: tf.train.adam(0.001), loss: 'categoricalCrossentropy', device });
+  const all = batches(job);
+  const size = shape.reduce((a, b) => a * b, 1);
+  const held = [];
+  const data = (count) => {
+    const x = new Float32Array(count * job.batch * size);
+    const hot = new Float32Array(count * job.batch * CLASSES);
+    all.slice(0, count).forEach((batch, n) => {
+      x.set(batch.x, n * job.batch * size);
+      batch.y.forEach((label, row) => (hot[(n * job.batch + row) * CLASSES + label] = 1));
+    });
+    held.push(tf.tensor(x, [count * job.batch, ...shape]), tf.tensor2d(hot, [count * job.batch, CLASSES]));
+    return held.slice(-2);
+  };
+  const whole = data(BATCHES);
+  return {
+    async run(iterations) {
+      const [epochs, rest] = [Math.floor(iterations / BATCHES), iterations % BATCHES];
+      const runs = [...(epochs > 0 ? [[whole, epochs]] : []), ...(rest > 0 ? [[data(rest), 1]] : [])];
+      for (const [[x, y], times] of runs) {
+        const { history } = await model.fit(x, y, { batchSize: job.batch, epochs: times, shuffle: false, yieldEvery: 'never', verbose: 0 });
+        const loss = history.loss.at(-1);
+        if (!Number.isFinite(loss)) throw new Error(`${job.work}: the loss is ${loss}`);
+      }
+      for (const t of held.splice(2)) t.dispose();
+    },
+    dispose() {
+      for (const t of held) t.dispose();
+      model.dispose();
+    },
+  };
+}
+
 function trainStep(tf, model, loaded, shape, job) {
   const name = job.work === 'T5' ? 'meanSquaredError' : 'categoricalCrossentropy';
   if (!loaded) model.compile({ optimizer: tf.train.adam(0.001), loss: name });
@@ -236,6 +271,7 @@ export async function prepare(system, job) {
   if (job.work === 'I1') return inference(tf, await modelOf(system, job), tf.tensor(inferenceInput(job), [1, ...sample(job)]));
   if (job.work.startsWith('T')) {
     const model = await modelOf(system, job);
+    if (system.fits) return fitSteps(system, model, sample(job), job);
     return trainStep(tf, model, system.files && !['T1', 'T2'].includes(job.work), sample(job), job);
   }
   const next = stream(1);

@@ -152,7 +152,7 @@ export async function rates() {
 
 /** The GPU is lost in the middle of an epoch, in one way or another. */
 export async function lost(way) {
-  const wanted = await trained('lenet', 'cpu', { samples: 300 });
+  const wanted = await trained('mlp', 'cpu', { samples: 300 });
   await tf.setBackend('webgpu');
   const { openGpu } = await import('/wasm/pkg/backend.js');
   const gpu = await openGpu('webgpu');
@@ -164,7 +164,7 @@ export async function lost(way) {
     else gpu.device.destroy();
   };
   warnings.length = 0;
-  const got = await trained('lenet', 'webgpu', { samples: 300, validationSplit: 0 });
+  const got = await trained('mlp', 'webgpu', { samples: 300 });
   before = () => {};
   const found = differences(got, wanted);
   if (!/training goes on on the cpu/.test(warnings.join())) found.push(`warnings: ${warnings.join()}`);
@@ -173,7 +173,7 @@ export async function lost(way) {
   await gpu.lost;
   if (tf.getBackend() !== 'cpu' || got.model.computesOn !== 'cpu') found.push(`after it on ${tf.getBackend()}`);
   // Another one is opened.
-  const again = await trained('lenet', 'webgpu', { samples: 300 });
+  const again = await trained('mlp', 'webgpu', { samples: 300 });
   if (again.model.computesOn !== 'webgpu') found.push('no other GPU');
   return [...found, ...differences(again, wanted)];
 }
