@@ -194,7 +194,9 @@ fn every_shader_is_valid() -> Result<()> {
 
 #[test]
 fn a_thousand_steps_keep_the_memory_of_ten() -> Result<()> {
-    let Some(gpu) = gpu() else { return Ok(()) };
+    let Some(_) = gpu() else { return Ok(()) };
+    // A device of its own: other tests make and drop memory meanwhile.
+    let gpu = Gpu::open(None)?;
     let mut model = Sequential::new().seed(2).add(Dense::new(16)).add(Dense::new(10));
     let task = Task { shape: &[20], batch: 8, steps: 10, classes: true };
     model = task.compiled(model)?;
