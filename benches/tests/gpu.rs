@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
+use gradling::data::mnist::{self, Source};
 use gradling::gpu::{Gpu, Program, Session};
 use gradling::nn::{Callback, Dense, Fit, Flow, Logs, Loss, Metric, Model, Optimizer, Sequential};
 use gradling::{Plan, Result, Tensor, Variables};
@@ -47,6 +48,12 @@ struct Task {
 impl Task {
     fn data(&self) -> Result<(Tensor, Tensor)> {
         let n = self.batch * self.steps;
+        if self.shape == [28, 28, 1] {
+            let digits = mnist::load(&Source::Subset)?;
+            let rows: Vec<usize> = (0..n).collect();
+            let x = mnist::scaled(&digits.train_x.gather_rows(&rows)?)?;
+            return Ok((x.reshape(&[n, 28, 28, 1])?, digits.train_y.gather_rows(&rows)?));
+        }
         let mut numbers = Numbers::new(3);
         let width: usize = self.shape.iter().product();
         let x = Tensor::new(&[&[n], self.shape].concat(), numbers.fill(Input::Uniform, n * width))?;
