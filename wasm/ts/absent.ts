@@ -83,6 +83,7 @@ export const randomUniform = /* @__PURE__ */ absent('randomUniform');
 export const truncatedNormal = /* @__PURE__ */ absent('truncatedNormal');
 export const loadLayersModel = /* @__PURE__ */ absent('loadLayersModel');
 export const loadModelBytes = /* @__PURE__ */ absent('loadModelBytes');
+export const backendReport = /* @__PURE__ */ absent('backendReport');
 export const getThreadsCount = /* @__PURE__ */ absent('getThreadsCount');
 export const getWasmVariant = /* @__PURE__ */ absent('getWasmVariant');
 export const setThreadsCount = /* @__PURE__ */ absent('setThreadsCount');

@@ -92,6 +92,7 @@ export {
   argMax,
   argMin,
   avgPool,
+  backendReport,
   broadcastTo,
   cast,
   ceil,
