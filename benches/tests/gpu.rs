@@ -324,10 +324,21 @@ fn predictions_are_those_of_the_processor() -> Result<()> {
 }
 
 #[test]
-fn the_readme_has_the_table_of_ops() {
+fn the_readme_and_the_package_have_the_table_of_ops() {
     let rows = gradling::gpu::support();
     let missing: Vec<&str> = rows.iter().filter(|r| !r.cpu || !r.gpu).map(|r| r.op.as_str()).collect();
     assert!(missing.is_empty(), "without a shader: {missing:?}");
+    // Pages compose the steps of recurrent cells of other ops.
+    let in_pages = rows.iter().filter(|row| !row.op.ends_with("_cell"));
+    let yes = |has: bool| if has { "yes" } else { "no" };
+    let lines = in_pages.map(|row| {
+        format!("  {} {} {} {}\n", row.op, yes(row.cpu), yes(row.gpu), row.gradient.map_or("-", yes))
+    });
+    let lines: String = lines.collect();
+    assert!(
+        include_str!("../../wasm/ts/support.ts").contains(&lines),
+        "wasm/ts/support.ts should have\n{lines}"
+    );
     let table = gradling::gpu::table(&rows).to_string();
     assert!(include_str!("../../README.md").contains(&table), "README.md should have\n{table}");
 }

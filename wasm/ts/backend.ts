@@ -1,7 +1,8 @@
 // Which device trains: the core, or the GPU of the page, whose driver is loaded when it is first asked for.
 
 import { misuse, ready, setBackend as setCore } from './core.js';
-import type { Gpu, OpSupport } from './gpu.js';
+import type { Gpu } from './gpu.js';
+import type { OpSupport } from './support.js';
 import { shadersPath } from './variants.js';
 
 /** What computes the steps of `fit`: the core, the GPU, or whichever of both takes less time for a step. */
@@ -67,6 +68,6 @@ async function load(): Promise<Gpu> {
 
 /** What each op runs on: a table of op, device and gradient, which works without a GPU, too. */
 export async function backendReport(): Promise<OpSupport[]> {
-  const { report } = await import('./gpu.js');
-  return report(shadersPath());
+  const { report } = await import('./support.js');
+  return report();
 }

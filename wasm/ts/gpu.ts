@@ -1,7 +1,7 @@
 // Plans on the GPU of a page, through WebGPU. `import('./gpu.js')` alone loads this and the module that makes shaders, so
 // that a page which never asks for a GPU downloads neither.
 
-import init, { Shaders, support } from './gpu/gradling_wasm_gpu.js';
+import init, { Shaders } from './gpu/gradling_wasm_gpu.js';
 import { beside, deviceError, misuse, unsupported } from './core.js';
 import type { WasmSource } from './core.js';
 import { check } from './sample.js';
@@ -511,23 +511,4 @@ async function loadShaders(wasm: WasmSource | undefined): Promise<void> {
   } catch (error) {
     throw deviceError('webgpu: the module that makes shaders cannot be loaded', error);
   }
-}
-
-/** What an op runs on. `gradient` tells of WebGPU; it is missing where an op has none. */
-export interface OpSupport {
-  op: string;
-  cpu: boolean;
-  webgpu: boolean;
-  gradient?: boolean;
-}
-
-/** What each op runs on, tried out: kernels and shaders are made of it and of its gradient. */
-export async function report(wasm?: WasmSource): Promise<OpSupport[]> {
-  await loadShaders(wasm);
-  const words = support();
-  return Array.from({ length: words.length / 4 }, (_, n) => {
-    const [op = '', cpu, webgpu, gradient] = words.slice(4 * n, 4 * n + 4);
-    const row: OpSupport = { op, cpu: cpu === 'yes', webgpu: webgpu === 'yes' };
-    return gradient === '-' ? row : { ...row, gradient: gradient === 'yes' };
-  });
 }

@@ -19,7 +19,7 @@ export { ready, setWasmPath, version } from './core.js';
 export type { WasmSource } from './core.js';
 export { backendReport, getBackend, setBackend } from './backend.js';
 export type { Backend } from './backend.js';
-export type { OpSupport } from './gpu.js';
+export type { OpSupport } from './support.js';
 export { getThreadsCount, getWasmVariant, setThreadsCount, setWasmPaths, setWasmVariant } from './variants.js';
 export type { WasmPaths, WasmVariant } from './variants.js';
 export {

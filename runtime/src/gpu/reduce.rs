@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 
 /// Invocations of a workgroup that sums.
-const WIDE: usize = 256;
+const WIDE: usize = 64;
 /// Most parts that rows are cut into.
 const PARTS: usize = 128;
 /// Rows that one invocation may sum by itself.

@@ -65,9 +65,9 @@ impl Shape {
         let shape = |high, wide, block, depth| Shape { high, wide, block, depth };
         match () {
             () if n <= 8 => shape(128, 8, 4, 16),
-            () if n <= 16 => shape(128, 16, 4, 16),
+            () if n <= 16 => shape(64, 16, 4, 16),
             () if tiles(128, 128) >= BUSY && n > 64 => shape(128, 128, 8, 8),
-            () if tiles(64, 64) >= BUSY / 4 && n > 32 => shape(64, 64, 4, 16),
+            () if tiles(64, 64) >= BUSY / 4 && n > 32 => shape(64, 64, 8, 16),
             () => shape(32, 32, 4, 16),
         }
     }

@@ -47,17 +47,6 @@ impl From<Failure> for JsValue {
 /// The plan of the test of an adapter; the tests of this crate make it.
 const SAMPLE: &[u8] = include_bytes!("sample.plan");
 
-/// Each op with what it runs on, four words: its name, then whether it has a kernel, a shader, and one of its gradient
-/// (`yes`, `no`, or `-` where there is none).
-#[wasm_bindgen]
-pub fn support() -> Vec<String> {
-    let yes = |has: bool| String::from(if has { "yes" } else { "no" });
-    let row = |row: gradling::gpu::Support| {
-        [row.op, yes(row.cpu), yes(row.gpu), row.gradient.map_or("-".into(), yes)]
-    };
-    gradling::gpu::support().into_iter().flat_map(row).collect()
-}
-
 /// A plan as shaders and dispatches.
 #[wasm_bindgen]
 pub struct Shaders {
