@@ -245,7 +245,7 @@ fn a_lost_device_loses_no_training() -> Result<()> {
     let (x, y) = task.data()?;
     let run = |gpu: Option<Gpu>| -> Result<(Vec<f32>, Model)> {
         let mut model = task.compiled(models::mlp().seed(1))?;
-        let mut fit = Fit { batch_size: task.batch, epochs: 4, ..Fit::default() };
+        let mut fit = Fit { batch_size: task.batch, epochs: 4, validation_split: 0.2, ..Fit::default() };
         if let Some(gpu) = gpu {
             model = model.on_gpu(&gpu);
             fit.callbacks.push(Box::new(Thief(gpu, 0)));

@@ -269,9 +269,8 @@ fn examples() -> Result<Count> {
     Ok(total)
 }
 
-/// Every recorded case counts. Which of them the tree claims to pass is the harness's to say: its exit code
-/// decides whether the others are failures.
-/// Replays the recorded cases, on the processor or on a GPU.
+/// Replays the recorded cases, on the processor or on a GPU. Every case counts. Which of them the tree claims to pass is
+/// the harness's to say: its exit code decides whether the others are failures.
 fn golden(gpu: bool) -> Result<Count> {
     if gpu {
         toolchain::vulkan()?;

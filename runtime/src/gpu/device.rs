@@ -1,6 +1,6 @@
 //! A GPU that is open.
 
-use crate::{Error, Result, unsupported};
+use crate::{Error, Result, device_error, unsupported};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -156,7 +156,7 @@ impl Gpu {
     /// **Errors** when the device was lost or refused something since it was opened.
     pub fn healthy(&self) -> Result<()> {
         match &*hold(&self.failure) {
-            Some(what) => Err(failed(what)),
+            Some(what) => Err(device_error!("gpu: {what}")),
             None => Ok(()),
         }
     }

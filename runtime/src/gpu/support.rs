@@ -3,7 +3,7 @@
 use super::Program;
 use crate::autodiff::grad;
 use crate::graph::Trace;
-use crate::op::{ArgReduce, Binary, Builder, Compare, Op, Random, RecurrentCell, Unary, ValueId};
+use crate::op::{ArgReduce, Binary, Builder, Compare, Op, Random, Unary, ValueId};
 use crate::{DType, Padding, Plan, PlanOptions, Result, Shape, Var, Variables, Window};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -94,7 +94,9 @@ pub fn support() -> Vec<Support> {
     });
     // Pages compose these steps of other ops.
     #[cfg(not(gradling_compact))]
-    for (cell, reads) in [(RecurrentCell::Lstm, [4, 1, 0]), (RecurrentCell::Gru, [3, 3, 1])] {
+    for (cell, reads) in
+        [(crate::op::RecurrentCell::Lstm, [4, 1, 0]), (crate::op::RecurrentCell::Gru, [3, 3, 1])]
+    {
         add(Op::RecurrentCell(cell).name(), &move |trace, x| {
             let block = |n: usize| x.reshape(&[144]).slice(&[0], &[6 * n]).reshape(&[2, 3 * n]);
             let operands: Vec<Var> = reads.iter().filter(|n| **n > 0).map(|n| block(*n)).collect();
