@@ -435,3 +435,23 @@ fn convolutions_and_gradients_are_those_of_the_processor() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn weights_that_both_changed_are_an_error() -> Result<()> {
+    let Some(gpu) = gpu() else { return Ok(()) };
+    let task = Task { shape: &[784], batch: 32, steps: 4, classes: true };
+    let (x, y) = task.data()?;
+    let mut model = task.compiled(models::mlp().seed(1))?.on_gpu(&gpu);
+    let mut run = model.begin_fit(&x, &y, &Fit { batch_size: task.batch, ..Fit::default() })?;
+    run.step(&mut model)?;
+    let (name, shape) = {
+        let (_, v) = model.weights().next().ok_or_else(|| gradling::misuse!("no weight"))?;
+        (v.name.clone(), v.shape)
+    };
+    model.set_weight(&name, &Tensor::zeros(&shape.list())?)?;
+    for error in [run.step(&mut model).err(), model.predict(&x, 32).err()] {
+        let text = error.map(|e| e.to_string()).unwrap_or_default();
+        assert!(text.contains("call sync first"), "{text}");
+    }
+    Ok(())
+}

@@ -328,12 +328,7 @@ impl Model {
         }
         let host = self.session(mode, samples, end - samples.at)?;
         self.schedule(mode)?;
-        let now = self.variables.stamp();
-        if self.remote.as_ref().is_some_and(|a| a.seen != now && !a.ahead.is_empty()) {
-            return Err(misuse!(
-                "fit: weights were changed while the device had newer ones; call sync first"
-            ));
-        }
+        self.check_unchanged("fit")?;
         if let Err(error) = self.queue(samples, end, mode, (host, session)) {
             self.give_up(error);
             let at = samples.at;
@@ -351,6 +346,17 @@ impl Model {
             samples.at = end;
         }
         Ok(self.remote.as_ref().map_or(0.0, |a| a.loss))
+    }
+
+    /// **Errors** when both the host and the device have weights that the other has not seen.
+    fn check_unchanged(&self, what: &str) -> Result<()> {
+        let now = self.variables.stamp();
+        match &self.remote {
+            Some(a) if a.seen != now && !a.ahead.is_empty() => {
+                Err(misuse!("{what}: weights were changed while the device had newer ones; call sync first"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether the processor goes on after an error of the device: one that is lost, or was not asked for by name.
@@ -493,6 +499,7 @@ impl Model {
                 session
             }
         };
+        self.check_unchanged("predict")?;
         let now = self.variables.stamp();
         let Some(a) = &mut self.remote else { return Err(misuse!("predict: there is no device")) };
         if a.seen != now {
